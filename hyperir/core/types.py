@@ -1,0 +1,97 @@
+"""The vocabulary, on one screen: what travels between the rooms of the house.
+
+Axis letters, everywhere: Q queries, N documents, K candidates of one query, T tokens, D width, V vocabulary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+
+if TYPE_CHECKING:
+    from torch import Size, Tensor
+
+D_co = TypeVar("D_co", bound="Docs", covariant=True)
+D_contra = TypeVar("D_contra", bound="Docs", contravariant=True)
+
+Row: TypeAlias = dict[str, Any]  # a document as it comes in: {"id", "text", "title"?, ...metadata}
+Loss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"  # scores, targets -> scalar
+
+
+class Docs(Protocol):
+    """A batch of document representations; its shape is the batch part only: (N,) shared by all queries, or (Q, K)."""
+
+    @property
+    def shape(self) -> Size: ...
+    def __getitem__(self, rows: Tensor | slice) -> Self: ...  # result.shape == rows.shape; a slice is a view
+
+
+class Relevance(Protocol[D_contra]):
+    """f_q for Q queries at once. Higher is better; scores compare within one query only."""
+
+    @property
+    def num_queries(self) -> int: ...
+    def __call__(self, docs: D_contra) -> Tensor: ...  # (N,) -> (Q, N);  (Q, K) -> (Q, K)
+    def __getitem__(self, queries: slice) -> Self: ...
+
+
+@runtime_checkable
+class Linear(Protocol):
+    """Capability: f_q(d) = <weights_q, d>, so that an inner-product index or an inverted index can serve it."""
+
+    @property
+    def weights(self) -> Tensor: ...  # (Q, D)
+
+
+@runtime_checkable
+class Differentiable(Protocol[D_contra]):
+    """Capability: the gradient of f_q at documents, for first-order search and gradient pruning."""
+
+    def gradient(self, docs: D_contra) -> Tensor: ...  # (N,) -> (Q, N, D);  (Q, K) -> (Q, K, D)
+
+
+@dataclass(frozen=True)
+class Hits:
+    """The best rows of an index for each query, best first. Row -1 with score -inf pads where fewer than k exist."""
+
+    rows: Tensor  # (Q, k) int64
+    scores: Tensor  # (Q, k)
+    scored: int = 0  # documents scored for a query, at most
+
+
+class Encoder(Protocol[D_co]):
+    """Text in, representations and functions out; what an index needs of a model."""
+
+    @property
+    def width(self) -> int: ...  # D of the documents' vectors
+    @property
+    def fingerprint(self) -> str: ...  # of everything that changes a document's vector
+    @property
+    def name(self) -> str: ...  # what `hyperir.load` takes to make it again
+    def encode_document(self, documents: Sequence[Row | str]) -> D_co: ...
+    def encode_query(self, queries: Sequence[str]) -> Relevance[Any]: ...
+
+
+class Strategy(Protocol[D_contra]):
+    """A way to find the best rows of an index under any relevance function it can use."""
+
+    def search(self, f: Relevance[D_contra], k: int) -> Hits: ...
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One answer, as people read it. `rank` counts from 1."""
+
+    id: str
+    score: float
+    rank: int
+    text: str = ""
+    title: str = ""
+    metadata: dict[str, Any] | None = None
+
+
+class Searcher(Protocol):
+    """Text in, hits out."""
+
+    def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]: ...

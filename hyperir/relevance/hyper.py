@@ -1,0 +1,56 @@
+"""The Hypencoder: a hypernetwork reads the query and writes the weights of the q-net that scores documents.
+
+Killingback, Zeng and Zamani, SIGIR 2025. `linear` adds the inner product with the query's pooled vector beside the
+network, f(d) = <q, d> + g_q(d); the paper's form has none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import nn
+
+from hyperir.core.config import Config
+from hyperir.core.docs import Dense, States
+from hyperir.core.types import Relevance
+from hyperir.hypernet import HEADS, Hypernetwork
+from hyperir.relevance.qnets import QNETS
+
+__all__ = ["Hyper"]
+
+
+class HyperConfig(Config):
+    """Configuration of the Hypencoder.
+
+    Args:
+        qnet: the q-net, a member of `QNETS` by name or configuration.
+        head: what writes it, a member of `HEADS`.
+        linear: add the inner product with the pooled query.
+    """
+
+    type: Literal["hyper"] = "hyper"
+    qnet: QNETS.Field = QNETS.parse("mlp")  # type: ignore[valid-type]
+    head: HEADS.Field = HEADS.parse("attention")  # type: ignore[valid-type]
+    linear: bool = False
+
+
+class Hyper(nn.Module):
+    """Query states -> the function of a q-net written for each query.
+
+    Args:
+        config: see :class:`HyperConfig`.
+        width: D, the width of the documents' vectors.
+        state_width: H, the width of the query's token states.
+    """
+
+    Config = HyperConfig
+
+    def __init__(self, config: HyperConfig, *, width: int, state_width: int) -> None:
+        super().__init__()
+        self.linear = config.linear
+        self.qnet = QNETS.build(config.qnet, width=width)
+        self.hypernetwork = Hypernetwork(config.head, self.qnet.slots(), state_width)
+
+    def forward(self, states: States) -> Relevance[Dense]:
+        parameters = self.hypernetwork(states.tokens, states.mask)
+        return self.qnet.function(parameters, states.pooled if self.linear else None)
