@@ -54,6 +54,6 @@ def _explained(cls: type[Config], error: ValidationError, where: str) -> ConfigE
 def _keys_beside(cls: type[Config], location: tuple[int | str, ...]) -> list[str]:
     owner: Any = cls
     for part in location[:-1]:
-        field = owner.model_fields.get(part) if isinstance(owner, type) and issubclass(owner, BaseModel) else None
+        field = owner.model_fields.get(str(part)) if isinstance(owner, type) and issubclass(owner, BaseModel) else None
         owner = field.annotation if field is not None else None
     return list(owner.model_fields) if isinstance(owner, type) and issubclass(owner, BaseModel) else []

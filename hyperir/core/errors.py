@@ -55,9 +55,8 @@ class HyperIRError(Exception):
     def __init__(self, what: str, *, expected: str = "", got: str = "", fix: str = "") -> None:
         self.what, self.expected, self.got, self.fix = what, expected, got, fix
         lines = [what]
-        lines += [
-            f"  {label}: {text}" for label, text in (("expected", expected), ("got", got), ("to fix", fix)) if text
-        ]
+        details = {"expected": expected, "got": got, "to fix": fix}
+        lines += [f"  {label}: {text}" for label, text in details.items() if text]
         super().__init__("\n".join(lines))
 
 

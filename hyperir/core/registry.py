@@ -6,9 +6,7 @@ import importlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import entry_points
-from typing import Annotated, Any, Generic, TypeVar
-
-from pydantic import BeforeValidator, SerializeAsAny
+from typing import Any, Generic, TypeVar
 
 from hyperir.core.config import Config
 from hyperir.core.errors import ConfigError, InputError, UnknownNameError
@@ -79,8 +77,3 @@ class Table(Mapping[str, Any], Generic[M]):
         """Make a member from its configuration and what surrounds it (widths, shapes, ...)."""
         checked = self.parse(config)
         return self[checked.type](checked, **context)  # type: ignore[attr-defined, call-arg]
-
-    @property
-    def Field(self) -> Any:  # noqa: N802 - used as a type in configurations: `head: HEADS.Field`
-        """The type of a configuration field that holds a member's configuration."""
-        return Annotated[SerializeAsAny[Config], BeforeValidator(self.parse)]

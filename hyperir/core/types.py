@@ -73,10 +73,10 @@ class Encoder(Protocol[D_co]):
     def encode_query(self, queries: Sequence[str]) -> Relevance[Any]: ...
 
 
-class Strategy(Protocol[D_contra]):
+class Strategy(Protocol[D_co]):
     """A way to find the best rows of an index under any relevance function it can use."""
 
-    def search(self, f: Relevance[D_contra], k: int) -> Hits: ...
+    def search(self, f: Relevance[D_co], k: int) -> Hits: ...
 
 
 @dataclass(frozen=True)

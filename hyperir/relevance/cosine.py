@@ -27,7 +27,8 @@ class CosineSimilarity(VectorFunction):
         length = vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
         unit = vectors / length
         towards = F.normalize(queries, dim=-1)
-        return (towards - (towards * unit).sum(-1, keepdim=True) * unit) / length
+        gradient: Tensor = (towards - (towards * unit).sum(-1, keepdim=True) * unit) / length
+        return gradient
 
 
 class CosineConfig(Config):

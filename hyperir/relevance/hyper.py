@@ -6,15 +6,16 @@ network, f(d) = <q, d> + g_q(d); the paper's form has none.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import BeforeValidator, SerializeAsAny
 from torch import nn
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense, States
 from hyperir.core.types import Relevance
 from hyperir.hypernet import HEADS, Hypernetwork
-from hyperir.relevance.qnets import QNETS
+from hyperir.relevance.qnets import QNETS, QNet
 
 __all__ = ["Hyper"]
 
@@ -29,8 +30,8 @@ class HyperConfig(Config):
     """
 
     type: Literal["hyper"] = "hyper"
-    qnet: QNETS.Field = QNETS.parse("mlp")  # type: ignore[valid-type]
-    head: HEADS.Field = HEADS.parse("attention")  # type: ignore[valid-type]
+    qnet: Annotated[SerializeAsAny[Config], BeforeValidator(QNETS.parse)] = QNETS.parse("mlp")
+    head: Annotated[SerializeAsAny[Config], BeforeValidator(HEADS.parse)] = HEADS.parse("attention")
     linear: bool = False
 
 
@@ -44,12 +45,15 @@ class Hyper(nn.Module):
     """
 
     Config = HyperConfig
+    qnet: QNet
 
     def __init__(self, config: HyperConfig, *, width: int, state_width: int) -> None:
         super().__init__()
         self.linear = config.linear
-        self.qnet = QNETS.build(config.qnet, width=width)
-        self.hypernetwork = Hypernetwork(config.head, self.qnet.slots(), state_width)
+        qnet = QNETS.build(config.qnet, width=width)
+        self.hypernetwork = Hypernetwork(config.head, qnet.slots(), state_width)
+        # Not registered as a submodule: its own parameters were the start of the base, which the hypernetwork owns.
+        object.__setattr__(self, "qnet", qnet)
 
     def forward(self, states: States) -> Relevance[Dense]:
         parameters = self.hypernetwork(states.tokens, states.mask)

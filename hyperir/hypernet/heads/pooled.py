@@ -52,7 +52,7 @@ class PooledHead(nn.Module):
         nn.init.normal_(self.write.weight, std=config.std / config.hidden**0.5)
         nn.init.zeros_(self.write.bias)
         with torch.no_grad():
-            for slot, rows in zip(slots.values(), self.write.weight.split(self.sizes), strict=True):
+            for slot, rows in zip(slots.values(), torch.split(self.write.weight, self.sizes), strict=True):
                 if slot.silent:
                     rows.zero_()
 
@@ -60,7 +60,6 @@ class PooledHead(nn.Module):
         """(B, T, H), (B, T) -> name -> (B, *shape). A text needs at least one real token."""
         weight = mask.to(tokens.dtype)[..., None]
         mean = (tokens * weight).sum(1) / weight.sum(1)
-        pieces = self.write(F.gelu(self.read(mean))).split(self.sizes, dim=-1)
-        return {
-            name: piece.reshape(-1, *shape) for (name, shape), piece in zip(self.shapes.items(), pieces, strict=True)
-        }
+        pieces = torch.split(self.write(F.gelu(self.read(mean))), self.sizes, dim=-1)
+        shapes = self.shapes.items()
+        return {name: piece.reshape(-1, *shape) for (name, shape), piece in zip(shapes, pieces, strict=True)}

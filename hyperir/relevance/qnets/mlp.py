@@ -4,16 +4,17 @@ Block order as in the released code (Killingback, Zeng and Zamani, SIGIR 2025): 
 parameters, residual; no residual on the last hidden layer; a final linear map to one number without bias.
 
 `scaled` is ours, for q-nets beside a linear part. It keeps every layer's numbers near 1 for unit vectors and makes the
-network start as exactly zero, so that training starts from the inner product: inputs times sqrt(D), what the head writes
-for a matrix over sqrt(fan-in), the output over sqrt(width), the last layer zero.
+network start as exactly zero, so that training starts from the inner product: inputs times sqrt(D), what the head
+writes for a matrix over sqrt(fan-in), the output over sqrt(width), the last layer zero.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -28,7 +29,7 @@ from hyperir.relevance.vectors import inner
 __all__ = ["MLP", "MLPFunction"]
 
 # In place where the derivative needs only the result: one fewer array of the hidden width a layer.
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": partial(F.relu, inplace=True),
     "leaky_relu": partial(F.leaky_relu, inplace=True),
     "gelu": F.gelu,
@@ -74,7 +75,7 @@ class MLP(nn.Module):
         super().__init__()
         self.config = config
         widths = (width, *config.hidden)
-        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in zip(widths[:-1], widths[1:], strict=True))
+        self.hidden = nn.ModuleList(nn.Linear(i, o) for i, o in pairwise(widths))
         self.output = nn.Linear(widths[-1], 1, bias=False)
         self.input_scale = math.sqrt(width) if config.scaled else 1.0
         for layer in self.layers:
@@ -86,7 +87,7 @@ class MLP(nn.Module):
 
     @property
     def layers(self) -> list[nn.Linear]:
-        return [*self.hidden, self.output]  # type: ignore[list-item]
+        return [*self.hidden, self.output]
 
     def slots(self) -> dict[str, Slot]:
         slots = {}
@@ -120,11 +121,11 @@ class MLP(nn.Module):
 
     def function(self, parameters: Mapping[str, Tensor], base: Tensor | None) -> MLPFunction:
         """The functions of Q queries from parameters (Q, *shape) and an optional linear part (Q, D)."""
-        weights = [parameters[f"hidden.{i}.weight"] for i in range(len(self.hidden))]
+        matrices = [parameters[f"hidden.{i}.weight"] for i in range(len(self.hidden))]
         # Scaling the first matrix instead of every document; the residual past it is scaled in `after_linear`.
-        weights[0] = weights[0] * self.input_scale
+        matrices[0] = matrices[0] * self.input_scale
         biases = [parameters[f"hidden.{i}.bias"] for i in range(len(self.hidden))]
-        return MLPFunction(self, tuple(weights), tuple(biases), parameters["output.weight"][:, 0], base)
+        return MLPFunction(self, tuple(matrices), tuple(biases), parameters["output.weight"][:, 0], base)
 
 
 @dataclass(frozen=True)
@@ -133,14 +134,14 @@ class MLPFunction:
 
     Args:
         net: how to put the layers together.
-        weights: one (Q, out, in) a hidden layer.
+        matrices: one (Q, out, in) a hidden layer; not `weights`, which is the capability Linear.
         biases: one (Q, out) a hidden layer.
         output: (Q, width of the last hidden layer).
         base: (Q, D) or None.
     """
 
     net: MLP
-    weights: tuple[Tensor, ...]
+    matrices: tuple[Tensor, ...]
     biases: tuple[Tensor, ...]
     output: Tensor
     base: Tensor | None
@@ -152,7 +153,7 @@ class MLPFunction:
     def __getitem__(self, queries: slice) -> MLPFunction:
         return MLPFunction(
             self.net,
-            tuple(w[queries] for w in self.weights),
+            tuple(w[queries] for w in self.matrices),
             tuple(b[queries] for b in self.biases),
             self.output[queries],
             None if self.base is None else self.base[queries],
@@ -164,13 +165,13 @@ class MLPFunction:
         The output layer and the linear part stay as they are: scores that are themselves bfloat16 take so few values
         that ties decide the ranking.
         """
-        weights, biases = (tuple(p.to(dtype) for p in layers) for layers in (self.weights, self.biases))
-        return MLPFunction(self.net, weights, biases, self.output, self.base)
+        matrices, biases = (tuple(p.to(dtype) for p in layers) for layers in (self.matrices, self.biases))
+        return MLPFunction(self.net, matrices, biases, self.output, self.base)
 
     def __call__(self, docs: Dense) -> Tensor:
         """(N,) -> (Q, N); (Q, K) -> (Q, K)."""
         vectors = docs.vectors
-        x = vectors.to(self.weights[0].dtype)
+        x = vectors.to(self.matrices[0].dtype)
         learning = torch.is_grad_enabled() and (self.output.requires_grad or x.requires_grad)
         # Without gradients a loop over queries wins: the block of documents and one query's layers stay in cache.
         # A batched product over 32 queries took twice as long on a CPU (benchmarks/scoring.py).
@@ -184,17 +185,17 @@ class MLPFunction:
         scores = torch.empty(queries, n, dtype=self.output.dtype, device=x.device)
         for q in range(queries):
             y = x
-            for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
                 scale = self.net.input_scale if i == 0 else 1.0
-                y = self.net.after_linear(i, y, F.linear(y, weight[q], bias[q]), scale)
+                y = self.net.after_linear(i, y, F.linear(y, matrix[q], bias[q]), scale)
             torch.mv(y.to(self.output.dtype), self.output[q], out=scores[q])
         return scores
 
     def _batched(self, x: Tensor) -> Tensor:
         y = x if x.dim() == 3 else x.expand(self.num_queries, -1, -1)
-        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+        for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
             scale = self.net.input_scale if i == 0 else 1.0
-            y = self.net.after_linear(i, y, torch.baddbmm(bias[:, None], y, weight.transpose(1, 2)), scale)
+            y = self.net.after_linear(i, y, torch.baddbmm(bias[:, None], y, matrix.transpose(1, 2)), scale)
         return torch.einsum("qnh,qh->qn", y.to(self.output.dtype), self.output)
 
     def gradient(self, docs: Dense) -> Tensor:

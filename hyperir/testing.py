@@ -1,0 +1,307 @@
+"""The laws: what every member of every table obeys. A new member is tested before its author writes a test.
+
+In a package of your own:
+
+    import pytest
+    from hyperir import testing
+
+    @pytest.mark.parametrize("law", testing.laws("relevance", "mine"), ids=str)
+    def test_laws(law):
+        law()
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from hyperir.core.docs import Dense, States
+from hyperir.core.errors import CapabilityError, InputError
+from hyperir.core.registry import Table
+from hyperir.core.types import Differentiable, Hits, Linear, Relevance
+from hyperir.hypernet import HEADS, Slot
+from hyperir.index.strategies import STRATEGIES
+from hyperir.relevance import RELEVANCE
+from hyperir.relevance.dot import InnerProduct
+from hyperir.relevance.qnets import QNETS
+
+__all__ = ["TABLES", "Law", "laws"]
+
+Q, N, K, T, D, H = 3, 23, 5, 7, 12, 16  # sizes of the made-up world; all different, so that mixed-up axes show
+
+
+@dataclass(frozen=True)
+class Law:
+    """One law about one member: call it; it raises AssertionError if the member breaks it."""
+
+    room: str
+    member: str
+    check: Callable[[str], None]
+
+    def __call__(self) -> None:
+        torch.manual_seed(0)
+        self.check(self.member)
+
+    def __str__(self) -> str:
+        return f"{self.room}-{self.member}-{self.check.__name__}"
+
+
+def laws(room: str | None = None, member: str | None = None) -> Iterator[Law]:
+    """The laws of one room or of all, for one member or for all."""
+    for name, (table, checks) in TABLES.items():
+        for each in table if member is None else [member]:
+            if room in (None, name):
+                yield from (Law(name, each, check) for check in checks)
+
+
+def assert_close(actual: Tensor, expected: Tensor, rtol: float = 1e-4, atol: float = 1e-5) -> None:
+    """Equal shapes, and values equal up to float32 rounding."""
+    torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol)
+
+
+# What the laws are tried on.
+
+
+def make_states() -> States:
+    """States of Q queries of different lengths, unit vectors pooled."""
+    mask = torch.arange(T)[None, :] < torch.tensor([T, 2, 4])[:, None]
+    pooled = torch.nn.functional.normalize(torch.randn(Q, D), dim=-1)
+    return States(torch.randn(Q, T, H), mask, pooled)
+
+
+def make_docs(n: int = N) -> Dense:
+    """n unit vectors."""
+    return Dense(torch.nn.functional.normalize(torch.randn(n, D), dim=-1))
+
+
+def make_relevance(config: Any) -> nn.Module:
+    """A relevance member away from its special starting point, so that no weight is zero."""
+    module = RELEVANCE.build(config, width=D, state_width=H)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return module
+
+
+def make_function(config: Any) -> Relevance[Dense]:
+    """A relevance function of Q queries, without gradients."""
+    with torch.no_grad():
+        f: Relevance[Dense] = make_relevance(config)(make_states())
+    return f
+
+
+# Laws of relevance functions.
+
+
+def own_candidates_equal_a_gather_of_shared_ones(config: Any) -> None:
+    f, docs = make_function(config), make_docs()
+    rows = torch.randint(N, (Q, K))
+    assert_close(f(docs[rows]), f(docs).gather(1, rows))
+
+
+def a_slice_of_queries_is_that_slice_of_scores(config: Any) -> None:
+    f, docs = make_function(config), make_docs()
+    part = f[1:3]
+    assert (f.num_queries, part.num_queries) == (Q, 2)
+    assert_close(part(docs), f(docs)[1:3])
+
+
+def a_score_ignores_the_neighbours(config: Any) -> None:
+    f, docs = make_function(config), make_docs()
+    order = torch.randperm(N)[: N // 2]
+    assert_close(f(docs[order]), f(docs)[:, order])
+    assert_close(f(docs[4:5]), f(docs)[:, 4:5])
+    assert f(docs[:0]).shape == (Q, 0)
+
+
+def padding_changes_nothing(config: Any) -> None:
+    module, states, docs = make_relevance(config), make_states(), make_docs()
+    more = States(
+        torch.cat([states.tokens, torch.randn(Q, 2, H)], 1),
+        torch.cat([states.mask, torch.zeros(Q, 2, dtype=torch.bool)], 1),
+        states.pooled,
+    )
+    assert_close(module(more)(docs), module(states)(docs))
+
+
+def gradients_reach_every_parameter(config: Any) -> None:
+    module, states, docs = make_relevance(config), make_states(), make_docs()
+    pooled = states.pooled.requires_grad_()
+    tokens = states.tokens.requires_grad_()
+    f = module(States(tokens, states.mask, pooled))
+    (f(docs) * torch.randn(Q, N)).sum().backward()
+    missed = [name for name, p in module.named_parameters() if p.requires_grad and p.grad is None]
+    assert not missed, f"no gradient for {missed}"
+    reached = [g for g in (pooled.grad, tokens.grad) if g is not None and g.abs().sum() > 0]
+    assert reached, "no gradient for the query's states"
+    assert all(g.isfinite().all() for g in reached)
+
+
+def training_and_search_give_the_same_scores(config: Any) -> None:
+    module, states, docs = make_relevance(config), make_states(), make_docs()
+    with torch.no_grad():
+        searched = module(states)(docs)
+    assert_close(module(states)(docs), searched)
+
+
+def capabilities_are_true(config: Any) -> None:
+    f, docs = make_function(config), make_docs()
+    if isinstance(f, Linear):
+        assert_close(f(docs), f.weights @ docs.vectors.T)
+    if isinstance(f, Differentiable):
+        step = torch.randn(N, D, dtype=torch.float64) * 1e-6
+        x = docs.vectors.double()
+        exact = _in_double(f)
+        rise = exact(Dense(x + step)) - exact(Dense(x - step))
+        expected = (exact.gradient(Dense(x)) * 2 * step).sum(-1)
+        assert_close(rise, expected, rtol=1e-4, atol=1e-8)
+        shared = f.gradient(docs)
+        rows = torch.randint(N, (Q, K))
+        assert shared.shape == (Q, N, D)
+        own = shared.gather(1, rows[..., None].expand(-1, -1, D))
+        assert_close(f.gradient(docs[rows]), own)
+
+
+def its_configuration_reads_back(config: Any) -> None:
+    checked = RELEVANCE.parse(config)
+    assert RELEVANCE.parse(checked.model_dump(mode="json")) == checked
+
+
+def _in_double(value: Any) -> Any:
+    """The same frozen dataclass with its tensors in float64."""
+    if isinstance(value, Tensor):
+        return value.double()
+    if isinstance(value, tuple):
+        return tuple(_in_double(v) for v in value)
+    if hasattr(value, "__dataclass_fields__"):
+        return type(value)(*(_in_double(getattr(value, name)) for name in value.__dataclass_fields__))
+    return value
+
+
+RELEVANCE_LAWS = (
+    own_candidates_equal_a_gather_of_shared_ones,
+    a_slice_of_queries_is_that_slice_of_scores,
+    a_score_ignores_the_neighbours,
+    padding_changes_nothing,
+    gradients_reach_every_parameter,
+    training_and_search_give_the_same_scores,
+    capabilities_are_true,
+    its_configuration_reads_back,
+)
+
+
+# Laws of q-nets and heads: those of the functions they make, and their own.
+
+
+def its_functions_obey_the_laws_of_relevance(qnet: str) -> None:
+    for linear in (False, True):
+        for law in RELEVANCE_LAWS:
+            law({"type": "hyper", "qnet": qnet, "linear": linear})
+
+
+def its_functions_equal_the_definition(qnet: str) -> None:
+    net = QNETS.build(qnet, width=D)
+    written = {name: torch.randn(Q, *slot.shape) for name, slot in net.slots().items()}
+    base, docs = torch.randn(Q, D), make_docs()
+    expected = torch.stack(
+        [
+            functional_call(net, {name: value[q] for name, value in written.items()}, (docs.vectors,))  # type: ignore[arg-type]
+            for q in range(Q)
+        ]
+    )
+    assert_close(net.function(written, None)(docs), expected)
+    assert_close(net.function(written, base)(docs), expected + base @ docs.vectors.T)
+
+
+def heads_write_its_relevance(head: str) -> None:
+    for law in RELEVANCE_LAWS:
+        law({"type": "hyper", "head": head})
+
+
+def it_fills_every_slot(head: str) -> None:
+    slots = {"matrix": Slot(torch.zeros(4, 6)), "kernel": Slot(torch.zeros(2, 3, 5)), "vector": Slot(torch.zeros(6))}
+    slots["silent"] = Slot(torch.zeros(1, 6), silent=True)
+    states = make_states()
+    written = HEADS.build(head, slots=slots, width=H)(states.tokens, states.mask)
+    assert {name: value.shape for name, value in written.items()} == {n: (Q, *s.shape) for n, s in slots.items()}
+    assert not written["silent"].any(), "a silent slot starts as zero"
+    assert (written["vector"][0] != written["vector"][1]).any(), "what is written depends on the text"
+
+
+# Laws of strategies.
+
+
+def it_agrees_with_brute_force_or_refuses_by_name(strategy: str) -> None:
+    refused = []
+    for config in RELEVANCE:
+        f, docs = make_function(config), make_docs()
+        try:
+            hits = STRATEGIES.build(strategy, docs=docs).search(f, K)
+        except CapabilityError as error:
+            assert strategy in str(error), error
+            refused.append(config)
+            continue
+        scores = f(docs)
+        expected = scores.sort(dim=1, descending=True, stable=True)
+        if strategy == "exact":
+            assert torch.equal(hits.rows, expected.indices[:, :K])
+        assert_close(hits.scores, scores.gather(1, hits.rows))
+        assert 0 < hits.scored <= N
+    assert len(refused) < len(RELEVANCE), "it serves no relevance function at all"
+
+
+def k_beyond_n_pads(strategy: str) -> None:
+    for n in (0, 1, K - 1):
+        f, docs = make_function("dot"), make_docs(n)
+        hits = STRATEGIES.build(strategy, docs=docs).search(f, K)
+        assert hits.rows.shape == hits.scores.shape == (Q, K)
+        assert (hits.rows[:, n:] == -1).all()
+        assert (hits.scores[:, n:] == -math.inf).all()
+        assert torch.equal(hits.rows[:, :n].sort().values, torch.arange(n).expand(Q, n))
+
+
+def rows_are_unique_and_scores_descend(strategy: str) -> None:
+    hits = STRATEGIES.build(strategy, docs=make_docs()).search(make_function("dot"), N)
+    assert all(len(set(rows.tolist())) == N for rows in hits.rows)
+    assert (hits.scores.diff(dim=1) <= 0).all()
+
+
+def ties_break_by_row(strategy: str) -> None:
+    # Whole numbers, because equal vectors may score differently in the last bit at different places of a block.
+    docs, f = Dense(torch.ones(N, D)), InnerProduct(torch.randint(-3, 4, (Q, D)).float())
+    hits: Hits = STRATEGIES.build(strategy, docs=docs).search(f, K)
+    assert torch.equal(hits.rows, torch.arange(K).expand(Q, K))
+
+
+def k_below_one_is_refused(strategy: str) -> None:
+    for k in (0, -1):
+        try:
+            STRATEGIES.build(strategy, docs=make_docs()).search(make_function("dot"), k)
+        except InputError as error:
+            assert str(k) in str(error), error
+        else:
+            raise AssertionError(f"k = {k} was accepted")
+
+
+Check = Callable[[Any], None]
+TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
+    "relevance": (RELEVANCE, RELEVANCE_LAWS),
+    "qnets": (QNETS, (its_functions_obey_the_laws_of_relevance, its_functions_equal_the_definition)),
+    "heads": (HEADS, (heads_write_its_relevance, it_fills_every_slot)),
+    "strategies": (
+        STRATEGIES,
+        (
+            it_agrees_with_brute_force_or_refuses_by_name,
+            k_beyond_n_pads,
+            rows_are_unique_and_scores_descend,
+            ties_break_by_row,
+            k_below_one_is_refused,
+        ),
+    ),
+}
