@@ -21,51 +21,11 @@ from collections.abc import Iterator
 # Left out: programs rather than libraries, modules with effects on import, modules gone or going in later Pythons
 # (so that a test set means the same on each), and the GUI ones, which many installations lack.
 SKIPPED = frozenset(
-    [
-        "__main__",
-        "aifc",
-        "antigravity",
-        "asynchat",
-        "asyncore",
-        "audioop",
-        "cgi",
-        "cgitb",
-        "chunk",
-        "crypt",
-        "distutils",
-        "ensurepip",
-        "genericpath",
-        "idlelib",
-        "imghdr",
-        "imp",
-        "lib2to3",
-        "mailcap",
-        "msilib",
-        "nis",
-        "nntplib",
-        "nt",
-        "ntpath",
-        "ossaudiodev",
-        "pipes",
-        "posix",
-        "posixpath",
-        "pydoc",
-        "pydoc_data",
-        "pyexpat",
-        "smtpd",
-        "sndhdr",
-        "spwd",
-        "sunau",
-        "telnetlib",
-        "test",
-        "this",
-        "tkinter",
-        "turtle",
-        "turtledemo",
-        "uu",
-        "venv",
-        "xdrlib",
-    ]
+    """
+    __main__ aifc antigravity asynchat asyncore audioop cgi cgitb chunk crypt distutils ensurepip genericpath
+    idlelib imghdr imp lib2to3 mailcap msilib nis nntplib nt ntpath ossaudiodev pipes posix posixpath pydoc
+    pydoc_data pyexpat smtpd sndhdr spwd sunau telnetlib test this tkinter turtle turtledemo uu venv xdrlib
+    """.split()  # noqa: SIM905 - a list of words reads better as words
 )
 SKIPPED_INSIDE = frozenset({"__main__", "dummy", "test", "tests"})
 PLATFORM = frozenset({"genericpath", "nt", "ntpath", "posix", "posixpath"})  # known as `os` and `os.path`

@@ -1,0 +1,80 @@
+"""Parquet, streamed by record batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hyperir.core.errors import CollectionError, HyperIRError
+from hyperir.core.types import Row
+from hyperir.corpus.collection import DocumentsOnly
+from hyperir.corpus.columns import ColumnsConfig, RowMaker
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+__all__ = ["Parquet", "ParquetConfig"]
+
+BATCH = 1024  # rows in memory at a time
+
+
+class ParquetConfig(ColumnsConfig):
+    """The file, and its columns where they have unusual names."""
+
+    type: Literal["parquet"] = "parquet"
+
+
+class Parquet(DocumentsOnly):
+    """Documents from a Parquet file; metadata keep their types."""
+
+    Config = ParquetConfig
+    understood = "a Parquet file (.parquet)"
+
+    def __init__(self, config: ParquetConfig) -> None:
+        self._config = config
+        self._path = Path(config.source)
+
+    @classmethod
+    def accepts(cls, source: str) -> bool:
+        """A file with the suffix."""
+        return Path(source).suffix.lower() in (".parquet", ".pq") and Path(source).is_file()
+
+    @property
+    def name(self) -> str:
+        """The file's name, without suffixes."""
+        return self._path.name.split(".")[0]
+
+    @property
+    def count(self) -> int:
+        """From the file's own metadata."""
+        with _opened(self._path) as file:
+            return int(file.metadata.num_rows)
+
+    def documents(self) -> Iterator[Row]:
+        """Stream the documents. Raises CollectionError, with file and row, at the first broken one."""
+        make = RowMaker(self._config, self._path, "row")
+        with _opened(self._path) as file:
+            make.bind(file.schema_arrow.names, f"the table {self._path}")
+            number = 0
+            for batch in file.iter_batches(batch_size=BATCH):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield make(values, number)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[ParquetFile]:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        with ParquetFile(path) as file:
+            yield file
+    except HyperIRError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise CollectionError(
+            f"the file {path} cannot be read as Parquet", got=str(error), fix="fetch or write it again"
+        ) from error
