@@ -1,0 +1,221 @@
+"""The commit record: one immutable, self-hashed JSON file that names every file of the index as it then was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from pydantic import field_validator, model_validator
+
+from hyperir.core.config import Config
+from hyperir.core.errors import ConfigError, CorruptError, StoreError
+from hyperir.index import durable
+
+__all__ = [
+    "FORMAT",
+    "Column",
+    "Commit",
+    "Dtype",
+    "EncoderRecord",
+    "FileRecord",
+    "Generation",
+    "check_files",
+    "load",
+    "name_of",
+    "newest",
+    "now",
+    "numbers",
+    "publish",
+]
+
+FORMAT = 1
+FOLDER = "commits"
+TEMPORARY = ".tmp"
+MANIFESTS = "rows.lance/_versions/"
+TRANSACTIONS = "rows.lance/_transactions/"
+NAME = re.compile(r"(\d{12})\.json")
+
+Dtype = Literal["float32", "float16"]
+
+
+class FileRecord(Config):
+    """A file as committed."""
+
+    size: int
+    sha256: str
+
+
+class EncoderRecord(Config):
+    """Which model made the vectors; `fingerprint` covers everything that changes them."""
+
+    name: str
+    fingerprint: str
+
+
+class Generation(Config):
+    """An immutable file of packed vectors and how many documents it holds."""
+
+    file: str
+    documents: int
+
+
+class Column(Config):
+    """A metadata column: its name for users, its name in the Lance table, its Arrow type or "json"."""
+
+    name: str
+    column: str
+    type: str
+
+
+class Commit(Config):
+    """The index after one change. Paths are relative to the index folder, with forward slashes.
+
+    `lance_version` 0 and `metadata` None stand for an index that never held a row; the first rows fix `metadata`.
+    `next_key` grows only: a key is never given twice, whatever is deleted.
+    """
+
+    format_version: int = FORMAT
+    number: int
+    parent: int | None
+    created: str
+    index_created: str
+    lance_version: int
+    documents: int
+    next_key: int
+    empty_texts: int
+    width: int
+    dtype: Dtype
+    encoder: EncoderRecord | None
+    metadata: tuple[Column, ...] | None
+    generations: tuple[Generation, ...]
+    tombstones: tuple[str, ...]
+    structures: tuple[dict[str, Any], ...]
+    files: dict[str, FileRecord]
+
+    @field_validator("files")
+    @classmethod
+    def _stay_inside(cls, files: dict[str, FileRecord]) -> dict[str, FileRecord]:
+        for name in files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or str(path) != name:
+                raise ValueError(f"the path {name!r} leaves the index folder")
+        return files
+
+    @model_validator(mode="after")
+    def _agree(self) -> Commit:
+        if sum(g.documents for g in self.generations) != self.documents:
+            raise ValueError("the generations do not add up to the documents")
+        named = {g.file for g in self.generations} | set(self.tombstones)
+        if unknown := named - self.files.keys():
+            raise ValueError(f"no size and hash for {sorted(unknown)}")
+        return self
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
+
+
+def name_of(number: int) -> str:
+    """The path of a commit's file, relative to the index folder."""
+    return f"{FOLDER}/{number:012}.json"
+
+
+def numbers(root: Path) -> list[int]:
+    """The numbers of all commits, oldest first; nothing where the folder is no index."""
+    try:
+        names = [entry.name for entry in (root / FOLDER).iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(match[1]) for match in map(NAME.fullmatch, names) if match)
+
+
+def load(root: Path, number: int) -> Commit:
+    """Read and check one commit.
+
+    Raises:
+        CorruptError: the file is damaged or missing.
+        StoreError: a newer release wrote it.
+    """
+    name = name_of(number)
+    try:
+        raw = (root / name).read_bytes()
+    except OSError as error:
+        raise _damaged(root, name, str(error)) from error
+    try:
+        record = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise _damaged(root, name, f"not JSON: {error}") from error
+    # Byte for byte, so that even a changed blank or the case of an escape is noticed.
+    if not isinstance(record, dict) or raw != _sealed({k: v for k, v in record.items() if k != "sha256"}):
+        raise _damaged(root, name, "a file whose hash of itself is wrong")
+    del record["sha256"]
+    version = record.get("format_version")
+    if isinstance(version, int) and version > FORMAT:
+        raise StoreError(
+            f"{root} was written by a newer release of HyperIR",
+            expected=f"index format {FORMAT} or older",
+            got=f"index format {version}, in {name}",
+            fix="pip install --upgrade hyperir",
+        )
+    try:
+        commit = Commit.parse(record, where=name)
+    except ConfigError as error:
+        raise _damaged(root, name, error.what) from error
+    if commit.number != number:
+        raise _damaged(root, name, f"commit {commit.number} under the name of another")
+    return commit
+
+
+def newest(root: Path) -> Commit | None:
+    """The index as it is: the newest commit, or None where there is none. A damaged one is an error, never skipped."""
+    found = numbers(root)
+    return load(root, found[-1]) if found else None
+
+
+def publish(root: Path, commit: Commit) -> None:
+    """Make a commit the newest, durably. Every file that it names is already synced."""
+    path = root / name_of(commit.number)
+    temporary = path.with_suffix(TEMPORARY)
+    durable.write_new(temporary, _sealed(commit.model_dump(mode="json")))
+    durable.publish(temporary, path)
+
+
+def check_files(root: Path, commit: Commit) -> None:
+    """Check that every file is there with its committed size, and the hash of the manifest that Lance parses first.
+
+    Raises:
+        CorruptError: names the first file that is not as committed.
+    """
+    for name, record in commit.files.items():
+        try:
+            size = (root / name).stat().st_size
+        except OSError as error:
+            raise _damaged(root, name, "no such file", f"{record.size:,} bytes") from error
+        if size != record.size:
+            raise _damaged(root, name, f"{size:,} bytes", f"{record.size:,} bytes")
+        if name.startswith(MANIFESTS) and durable.sha256_of(root / name) != record.sha256:
+            raise _damaged(root, name, "other bytes than committed")
+
+
+def _damaged(root: Path, name: str, got: str, expected: str = "the file as it was committed") -> CorruptError:
+    return CorruptError(
+        f"{name} in {root} is damaged or missing",
+        expected=expected,
+        got=got,
+        fix=f'"hyperir verify {root}" lists everything that is damaged; nothing was changed',
+    )
+
+
+def _sealed(record: Mapping[str, Any]) -> bytes:
+    digest = hashlib.sha256(_canonical(record)).hexdigest()
+    return _canonical({**record, "sha256": digest}) + b"\n"
+
+
+def _canonical(record: Mapping[str, Any]) -> bytes:
+    return json.dumps(record, indent=1, sort_keys=True).encode("ascii")

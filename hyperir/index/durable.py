@@ -1,0 +1,80 @@
+"""What makes a write survive a power loss: synced files, synced folders, and names that appear all at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+__all__ = ["publish", "sha256_of", "sync_all", "sync_file", "sync_folder", "write_new"]
+
+BLOCK = 1 << 20
+
+
+def sync_file(path: Path) -> None:
+    """Return only when the file's bytes are on the disk."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Return only when the names in the folder are on the disk."""
+    if sys.platform == "win32":  # folders cannot be opened there; NTFS journals its names
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_all(root: Path, files: Iterable[str]) -> None:
+    """Sync files, given by their paths relative to `root`, and then every folder between them and `root`."""
+    folders = {root}
+    for name in files:
+        sync_file(root / name)
+        folders.update(root / parent for parent in Path(name).parents)
+    for folder in sorted(folders, key=lambda f: len(f.parts), reverse=True):
+        sync_folder(folder)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file and sync it; an old file of that name is replaced."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Give a synced file its final name, at once and durably.
+
+    Raises:
+        FileExistsError: the name is taken; neither file changed.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links. Only the holder of LOCK publishes, so nobody comes between these lines.
+        if path.exists():
+            raise FileExistsError(path) from None
+        temporary.rename(path)
+    temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sha256_of(path: Path, advance: Callable[[int], None] | None = None) -> str:
+    """The file's SHA-256 as hexadecimal digits, read block by block; `advance` hears of every block's length."""
+    digest = hashlib.sha256()
+    buffer = bytearray(BLOCK)
+    view = memoryview(buffer)
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(view[:count])
+            if advance is not None:
+                advance(count)
+    return digest.hexdigest()

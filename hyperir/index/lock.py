@@ -1,0 +1,88 @@
+"""One writer at a time, across processes. The system frees the lock when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hyperir.core.errors import LockedError, StoreError
+
+__all__ = ["exclusive"]
+
+NAME = "LOCK"
+PAUSE = 0.02  # seconds between two attempts
+
+if sys.platform == "win32":
+    import msvcrt
+
+    FAR = 1 << 30  # the locked byte; the first ones stay readable, so that others can read who holds the lock
+
+    def _try_lock(descriptor: int) -> bool:
+        os.lseek(descriptor, FAR, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+else:
+    import fcntl
+
+    def _try_lock(descriptor: int) -> bool:
+        # flock, not lockf: it belongs to the opened file, so two writers of one process exclude each other as well.
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+
+@contextmanager
+def exclusive(root: Path, wait: float = 0.0) -> Iterator[None]:
+    """Hold the index's write lock.
+
+    Args:
+        root: the index folder.
+        wait: seconds to wait for another writer.
+
+    Raises:
+        LockedError: another writer holds it; names the process and the host.
+        StoreError: the folder cannot be written.
+    """
+    path = root / NAME
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        raise StoreError(f"cannot write to {root}", got=str(error), fix="check the folder's permissions") from error
+    try:
+        until = time.monotonic() + wait
+        while not _try_lock(descriptor):
+            if time.monotonic() >= until:
+                raise LockedError(
+                    f"{root} is being written by {_holder(path)}",
+                    fix="wait until it is done; the lock frees itself when that process ends",
+                )
+            time.sleep(PAUSE)
+        os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        try:
+            yield
+        finally:
+            os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _holder(path: Path) -> str:
+    try:
+        record = json.loads(path.read_bytes())
+        pid, host = record["pid"], record["host"]
+    except (OSError, ValueError, KeyError, TypeError):  # between taking the lock and saying so
+        return "another process"
+    return f"process {pid} on {host}" + (" (this process)" if pid == os.getpid() else "")

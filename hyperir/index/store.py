@@ -1,0 +1,250 @@
+"""An index on disk: rows, vectors, and the commits that make every change of them one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from pathlib import Path
+from typing import Any, get_args
+
+from hyperir.core.errors import InputError
+from hyperir.core.types import Row
+from hyperir.index import commit as commits
+from hyperir.index import durable
+from hyperir.index.commit import Commit, Dtype, EncoderRecord
+from hyperir.index.lock import NAME as LOCK
+from hyperir.index.lock import exclusive
+from hyperir.index.packed import Packed
+from hyperir.index.schema import OWN, decode
+from hyperir.index.stored import StoredDocs
+from hyperir.index.table import FOLDER, RowTable
+from hyperir.index.verify import Report, verify
+from hyperir.index.writer import Writer, writing
+
+__all__ = ["Store"]
+
+PARTS = {FOLDER: "rows", "ann": "vectors", "tombs": "tombstones", commits.FOLDER: "commits"}
+NEARBY = 500  # entries of a folder looked at for a suggestion
+
+
+class Store:
+    """An index as of one commit; later changes show after `refresh()`. Made by `Store.create` and `Store.open`.
+
+    Args:
+        path: the index folder.
+        commit: the commit read.
+    """
+
+    def __init__(self, path: Path, commit: Commit) -> None:
+        self.path, self.commit = path, commit
+        self._rows = RowTable(path, commit.lance_version)
+
+    @classmethod
+    def create(
+        cls, path: str | Path, *, width: int, dtype: Dtype = "float32", encoder: EncoderRecord | None = None
+    ) -> Store:
+        """Make an empty index, which answers with nothing.
+
+        Args:
+            path: a folder that does not exist or is empty.
+            width: D of the documents' vectors.
+            dtype: of the vectors as stored; float16 halves the folder.
+            encoder: the model that makes the vectors, or None where they come from elsewhere.
+
+        Raises:
+            InputError: the folder holds something, or the width or type is impossible.
+        """
+        root = Path(path).absolute()
+        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+            raise InputError("an index needs the vectors' width", expected="1 or more", got=f"width = {width!r}")
+        if dtype not in get_args(Dtype):
+            raise InputError("vectors are stored in one of two types", expected="float32 or float16", got=repr(dtype))
+        _check_place(root)
+        root.mkdir(parents=True, exist_ok=True)
+        with exclusive(root):
+            _check_place(root)
+            for name in (commits.FOLDER, "ann", "tombs"):
+                (root / name).mkdir(exist_ok=True)
+            durable.sync_all(root, [])
+            durable.sync_folder(root.parent)
+            created = commits.now()
+            commit = Commit(
+                number=1,
+                parent=None,
+                created=created,
+                index_created=created,
+                lance_version=0,
+                documents=0,
+                next_key=0,
+                empty_texts=0,
+                width=width,
+                dtype=dtype,
+                encoder=encoder,
+                metadata=None,
+                generations=(),
+                tombstones=(),
+                structures=(),
+                files={},
+            )
+            commits.publish(root, commit)
+        return cls(root, commit)
+
+    @classmethod
+    def open(cls, path: str | Path) -> Store:
+        """Open the newest commit, after a check that all its files are there in their committed sizes.
+
+        Raises:
+            InputError: there is no index; names those nearby.
+            CorruptError: a file is damaged; names it.
+            StoreError: a newer release wrote the index.
+        """
+        root = Path(path).absolute()
+        commit = commits.newest(root)
+        if commit is None:
+            raise _not_found(root)
+        commits.check_files(root, commit)
+        return cls(root, commit)
+
+    def refresh(self) -> Store:
+        """The index as it is now; this one stays as it was."""
+        return Store.open(self.path)
+
+    def writer(self, wait: float = 0.0) -> AbstractContextManager[Writer]:
+        """Add documents: `with store.writer() as writer: writer.append(rows, vectors)`, as often as needed.
+
+        Leaving the block commits all of it at once; leaving it with an exception commits nothing. The add goes on top
+        of the newest commit, also where this store is older.
+
+        Args:
+            wait: seconds to wait while another process writes.
+
+        Raises:
+            LockedError: another process writes; names it.
+        """
+        return writing(self.path, wait)
+
+    def __len__(self) -> int:
+        return self.commit.documents
+
+    @property
+    def width(self) -> int:
+        """D of the vectors."""
+        return self.commit.width
+
+    @property
+    def dtype(self) -> Dtype:
+        """Type of the vectors as stored."""
+        return self.commit.dtype
+
+    @property
+    def encoder(self) -> EncoderRecord | None:
+        """The model that made the vectors."""
+        return self.commit.encoder
+
+    @property
+    def number(self) -> int:
+        """Of the commit read; it grows with every change."""
+        return self.commit.number
+
+    @cached_property
+    def docs(self) -> StoredDocs:
+        """All vectors, (N,), in the order in which they were added."""
+        parts = [Packed(self.path, g.file, g.documents, self.width, self.dtype) for g in self.commit.generations]
+        return StoredDocs(parts, self.width, self.dtype)
+
+    def rows(self, positions: Sequence[int]) -> list[Row]:
+        """The documents at these positions, in the order asked: id, title ("" where there is none), text, metadata."""
+        positions = self._checked(positions)
+        if not positions:
+            return []
+        columns = self.commit.metadata or ()
+        table = self._rows.take(positions, [*OWN, *(column.column for column in columns)])
+        own = zip(*(table[name].to_pylist() for name in OWN), strict=True)
+        return [
+            {"id": id_, "title": title or "", "text": text, **metadata}
+            for (id_, title, text), metadata in zip(own, decode(table, columns), strict=True)
+        ]
+
+    def ids(self, positions: Sequence[int]) -> list[str]:
+        """The ids at these positions, in the order asked."""
+        positions = self._checked(positions)
+        ids: list[str] = self._rows.take(positions, ["id"])["id"].to_pylist() if positions else []
+        return ids
+
+    def _checked(self, positions: Sequence[int]) -> list[int]:
+        checked = [int(position) for position in positions]
+        for position in checked:
+            if not 0 <= position < len(self):
+                raise IndexError(f"row {position} of an index of {len(self):,} documents")
+        return checked
+
+    def info(self) -> dict[str, Any]:
+        """What the index holds, in plain values."""
+        commit = self.commit
+        return {
+            "path": str(self.path),
+            "documents": commit.documents,
+            "empty_texts": commit.empty_texts,
+            "width": commit.width,
+            "dtype": commit.dtype,
+            "encoder": commit.encoder.model_dump() if commit.encoder else None,
+            "metadata": {column.name: column.type for column in commit.metadata or ()},
+            "structures": list(commit.structures),
+            "commits": len(commits.numbers(self.path)),
+            "number": commit.number,
+            "format_version": commit.format_version,
+            "created": commit.index_created,
+            "updated": commit.created,
+            "bytes": {part: _size(self.path / folder) for folder, part in PARTS.items()},
+        }
+
+    def verify(self, show_progress: bool = True) -> Report:
+        """Read the whole folder again and compare it with what was committed; see `hyperir.index.verify`."""
+        return verify(self.path, show_progress)
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}: {len(self):,} documents, width {self.width}, {self.dtype})"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _check_place(root: Path) -> None:
+    """Refuse a place that holds something other than a creation that was cut short."""
+    if root.exists() and not root.is_dir():
+        raise InputError(f"{root} is a file", expected="a folder for the index")
+    if commits.numbers(root):
+        raise InputError(
+            f"there is already an index at {root}",
+            fix=f"open it with Store.open({str(root)!r}) to add documents, or choose another folder",
+        )
+    ours = {LOCK, *PARTS}
+    strangers = sorted(p.name for p in root.iterdir() if p.name not in ours) if root.is_dir() else []
+    if strangers:
+        raise InputError(
+            f"{root} is not empty and no index",
+            expected="a new or empty folder",
+            got=", ".join(strangers[:5]) + (", ..." if len(strangers) > 5 else ""),
+            fix="choose another folder",
+        )
+
+
+def _not_found(root: Path) -> InputError:
+    if (root / commits.FOLDER).is_dir():
+        return InputError(f"the index at {root} has no commit: its creation was cut short", fix="create it again")
+    near = [f for folder in dict.fromkeys((root, root.parent)) for f in _indexes_in(folder)]
+    return InputError(
+        f"there is no index at {root}",
+        got="" if root.exists() else "no such folder",
+        fix="did you mean " + " or ".join(str(f) for f in near[:3]) + "?" if near else "make one with Store.create",
+    )
+
+
+def _indexes_in(folder: Path) -> list[Path]:
+    try:
+        entries = [entry for _, entry in zip(range(NEARBY), folder.iterdir(), strict=False)]
+    except OSError:
+        return []
+    return sorted(entry for entry in entries if commits.numbers(entry))

@@ -1,0 +1,73 @@
+"""Small indexes, and other processes that work on them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from hyperir.index.store import Store
+
+
+def rows_of(start, count):
+    return [
+        {"id": f"d{i}", "title": f"Title {i}", "text": f"text {i}", "year": 2000 + i}
+        for i in range(start, start + count)
+    ]
+
+
+def vectors_of(start, count, width=4):
+    return (torch.arange(start * width, (start + count) * width).reshape(count, width) / 8).float()
+
+
+@pytest.fixture
+def add():
+    """Append rows `start`, `start + 1`, ... of a fixed imaginary collection, as one commit."""
+
+    def add(store, start, count):
+        with store.writer() as writer:
+            writer.append(rows_of(start, count), vectors_of(start, count, store.width))
+        return store.refresh()
+
+    return add
+
+
+@pytest.fixture
+def rows():
+    return rows_of
+
+
+@pytest.fixture
+def vectors():
+    return vectors_of
+
+
+@pytest.fixture
+def small(tmp_path, add):
+    """Two commits with rows: 3 and 2 documents, width 4."""
+    store = Store.create(tmp_path / "small.index", width=4)
+    return add(add(store, 0, 3), 3, 2)
+
+
+@pytest.fixture
+def other_process():
+    """Run Python code in a process of its own, with `path` and the helpers defined."""
+
+    def start(path: Path, code: str, **options):
+        before = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+            "from conftest import rows_of, vectors_of\n"
+            "from hyperir.index.store import Store\n"
+            f"path = {str(path)!r}\n"
+        )
+        return subprocess.Popen(
+            [sys.executable, "-c", before + code],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
+
+    return start

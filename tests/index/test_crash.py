@@ -1,0 +1,200 @@
+"""A writer that dies, fails or gives up at any moment leaves the old index, and the next one goes on from there."""
+
+import os
+import sys
+
+import pytest
+
+from hyperir.core.errors import InputError, StoreError
+from hyperir.index import commit as commits
+from hyperir.index import durable, writer
+from hyperir.index.clean import leftovers
+from hyperir.index.store import Store
+
+WRITE = """
+import os, hyperir.index.writer as writer, hyperir.index.durable as durable, hyperir.index.table as table
+writer.BUFFER = 1
+{dies}
+with Store.open(path).writer() as w:
+    w.append(rows_of(10, 3), vectors_of(10, 3))
+    w.append(rows_of(13, 3), vectors_of(13, 3))
+    {inside}
+"""
+DIE = "lambda *a, **k: os._exit(9)"
+MOMENTS = {
+    "before the commit": ("", "os._exit(9)"),
+    "before Lance's manifest": (f"table.publish_fragments = {DIE}", ""),
+    "after Lance's manifest": (f"durable.sync_all = {DIE}", ""),
+    "before the link": (f"durable.publish = {DIE}", ""),
+}
+
+
+def files_of(root):
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != "LOCK"}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_writer_that_dies(tmp_path, add, other_process, moment, empty, rows):
+    store = Store.create(tmp_path / "c.index", width=4)
+    if not empty:
+        store = add(add(store, 0, 3), 3, 2)
+    n = len(store)
+    before = files_of(store.path)
+    dies, inside = MOMENTS[moment]
+    process = other_process(store.path, WRITE.format(dies=dies, inside=inside))
+    assert process.communicate()[1] == ""
+    assert process.returncode == 9
+
+    after = files_of(store.path)
+    assert after.keys() > before.keys()  # it did leave something
+    reopened = Store.open(store.path)
+    assert (len(reopened), reopened.number) == (n, store.number)
+    report = reopened.verify(show_progress=False)
+    assert report.ok
+    assert set(report.leftovers) == after.keys() - before.keys()
+
+    later = add(reopened, 10, 4)
+    assert len(later) == n + 4
+    assert later.rows(range(n, n + 4)) == rows(10, 4)
+    report = later.verify(show_progress=False)
+    assert report.ok
+    assert report.leftovers == ()
+    named = set().union(*(commits.load(later.path, number).files for number in commits.numbers(later.path)))
+    assert files_of(later.path).keys() == named | {commits.name_of(i) for i in commits.numbers(later.path)}
+
+
+def test_a_creation_that_is_cut_short(tmp_path, other_process, add):
+    code = "import os, hyperir.index.durable as d; d.publish = lambda *a: os._exit(9)\nStore.create(path, width=4)"
+    process = other_process(tmp_path / "c.index", code)
+    process.communicate()
+    with pytest.raises(InputError, match=r"creation was cut short\n.*create it again"):
+        Store.open(tmp_path / "c.index")
+    assert len(add(Store.create(tmp_path / "c.index", width=4), 0, 2)) == 2
+
+
+def test_an_exception_in_the_block_leaves_nothing(small, rows, vectors, monkeypatch, add):
+    monkeypatch.setattr(writer, "BUFFER", 1)
+    before = files_of(small.path)
+    for error in (ZeroDivisionError, KeyboardInterrupt):
+        with pytest.raises(error), small.writer() as out:  # noqa: PT012
+            out.append(rows(10, 2), vectors(10, 2))
+            raise error
+        assert files_of(small.path) == before
+    assert add(small, 10, 2).ids([5, 6]) == ["d10", "d11"]
+
+
+STEPS = {
+    "packed": (writer.PackedWriter, "write"),
+    "fragment": (writer.table, "append_fragments"),
+    "manifest": (writer.table, "publish_fragments"),
+    "sync": (durable, "sync_file"),
+    "folder": (durable, "sync_folder"),
+    "hash": (durable, "sha256_of"),
+    "record": (durable, "write_new"),
+    "link": (durable, "publish"),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_full_disk_is_a_named_error_and_changes_nothing(small, rows, vectors, monkeypatch, step, add):
+    before = files_of(small.path)
+    owner, name = STEPS[step]
+    real = getattr(owner, name)
+    armed = []
+
+    def fail(*args, **options):
+        if armed:
+            raise OSError(28, "No space left on device")
+        return real(*args, **options)
+
+    monkeypatch.setattr(owner, name, fail)
+    with pytest.raises(StoreError, match=r"writing to .* failed\n.*No space left on device"), small.writer() as out:  # noqa: PT012
+        armed.append(True)
+        out.append(rows(10, 2), vectors(10, 2))
+    armed.clear()
+    assert files_of(small.path) == before
+    assert Store.open(small.path).verify(show_progress=False).ok
+    assert len(add(small, 10, 2)) == 7
+
+
+def test_a_write_that_failed_is_not_committed_even_where_the_error_is_swallowed(small, rows, vectors, monkeypatch):
+    before = files_of(small.path)
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(writer.PackedWriter, "write", fail)
+    with pytest.raises(StoreError, match="an earlier write"), small.writer() as out:  # noqa: PT012
+        with pytest.raises(StoreError, match="No space left"):
+            out.append(rows(10, 2), vectors(10, 2))
+        with pytest.raises(StoreError, match="an earlier write"):
+            out.append(rows(12, 2), vectors(12, 2))
+    assert files_of(small.path) == before
+
+
+def test_everything_is_synced_before_the_commit_appears(small, add, monkeypatch):
+    events = []
+    real_link = os.link
+    monkeypatch.setattr(durable, "sync_file", lambda p: events.append(p))
+    monkeypatch.setattr(durable, "sync_folder", lambda p: events.append(p))
+    monkeypatch.setattr(os, "link", lambda a, b: (events.append("link"), real_link(a, b)))
+    later = add(small, 5, 2)
+    at = events.index("link")
+    synced = set(events[:at])
+    for name in later.commit.files.keys() - small.commit.files.keys():
+        path = later.path / name
+        assert path in synced
+        while path != later.path:
+            path = path.parent
+            assert path in synced
+    assert events[at + 1 :] == [later.path / "commits"]
+
+
+def test_only_new_files_are_hashed(small, add, monkeypatch):
+    hashed = []
+    real = durable.sha256_of
+    monkeypatch.setattr(writer.durable, "sha256_of", lambda p, *a: hashed.append(p) or real(p, *a))
+    later = add(small, 5, 1)
+    kept = [n for n in small.commit.files if n in later.commit.files]
+    assert len(kept) == 4
+    assert not {small.path / name for name in kept} & set(hashed)
+    assert all(later.commit.files[name] == small.commit.files[name] for name in kept)
+
+
+def test_a_file_system_without_hard_links(tmp_path, add, monkeypatch):
+    def refuse(*_):
+        raise OSError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = add(Store.create(tmp_path / "l.index", width=4), 0, 2)
+    assert store.number == 2
+    assert store.verify(show_progress=False).ok
+    with pytest.raises(FileExistsError):
+        commits.publish(store.path, store.commit)
+
+
+def test_a_commit_is_never_overwritten(small):
+    before = files_of(small.path)
+    with pytest.raises(FileExistsError):
+        commits.publish(small.path, small.commit)
+    (small.path / "commits" / "000000000003.tmp").unlink()
+    assert files_of(small.path) == before
+
+
+def test_where_an_older_commit_is_damaged_no_data_is_taken_for_a_leftover(small):
+    stray = small.path / "ann" / "stray.safetensors"
+    stray.write_bytes(b"x")
+    assert leftovers(small.path, small.commit) == ["ann/stray.safetensors"]
+    (small.path / commits.name_of(2)).write_bytes(b"{}")
+    assert leftovers(small.path, small.commit) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="folders are not synced there")
+def test_syncing_goes_to_the_disk(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "f").write_text("x")
+    durable.sync_all(tmp_path, ["a/b/f"])
+    assert synced == [(tmp_path / p).stat().st_ino for p in ("a/b/f", "a/b", "a", "")]
