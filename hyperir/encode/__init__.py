@@ -1,1 +1,62 @@
+"""Text in; documents' vectors and queries' functions out. Nothing here imports torch before a model is asked for."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from hyperir.encode.model import Model
+
+__all__ = ["Model", "load"]
+
+
+def load(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+    allow_pickle: bool = False,
+) -> Model:
+    """A model by its name.
+
+    Args:
+        name: a bundled model ("hyperir-minilm"); or a folder or hub id of a HyperIR model, an official Hypencoder
+            checkpoint, a sentence-transformers model or a plain transformers model (read with mean pooling and cosine).
+        revision: a branch, tag or commit of the hub's repository.
+        cache_dir: where downloads are kept; the hub's own default if None.
+        local_files_only: never use the network; so does the environment variable HF_HUB_OFFLINE=1.
+        token: for private repositories of the hub.
+        dtype: of the backbone, float32, bfloat16 or float16; as saved if None (float32 for others' formats).
+        device: where the model goes; the CPU if None.
+        allow_pickle: read pytorch_model.bin where there are no safetensors, with `torch.load(weights_only=True)`.
+
+    Raises:
+        ModelError: nothing of this name can be found or read; says what was tried.
+    """
+    from hyperir.encode.loading import load as load_model
+
+    return load_model(
+        str(name),
+        revision=revision,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+        token=token,
+        dtype=dtype,
+        device=device,
+        allow_pickle=allow_pickle,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Model":
+        from hyperir.encode.model import Model
+
+        return Model
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

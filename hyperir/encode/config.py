@@ -1,0 +1,89 @@
+"""`config.json` of a model folder, checked strictly."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+
+from hyperir.core.config import Config
+from hyperir.relevance import RELEVANCE
+
+__all__ = ["FORMAT", "FORMAT_VERSION", "BackboneConfig", "ModelConfig", "TextEncoderConfig", "Untrained"]
+
+FORMAT = "hyperir-model"
+FORMAT_VERSION = 1
+
+
+class TextEncoderConfig(Config):
+    """How one side, queries or documents, turns token states into vectors.
+
+    Args:
+        pool: "cls", "mean", or "mean_unmasked" (see :mod:`hyperir.encode.pool`).
+        normalize: vectors get length 1.
+        prompt: put before every text.
+        max_length: tokens of a text, special tokens included; the rest is cut off.
+    """
+
+    pool: Literal["cls", "mean", "mean_unmasked"] = "mean"
+    normalize: bool = False
+    prompt: str = ""
+    max_length: int = Field(default=512, ge=4)
+
+
+class BackboneConfig(Config):
+    """Where the transformer comes from: the folder's own weights, or another model that it refers to.
+
+    Args:
+        id: the model referred to; None for own weights.
+        fingerprint: what the backbone referred to must have.
+        config: the transformers configuration of own weights.
+        pad_id: the padding token of the own tokenizer.
+        dtype: of the weights.
+    """
+
+    id: str | None = None
+    fingerprint: str | None = None
+    config: dict[str, Any] | None = None
+    pad_id: int = 0
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+    @model_validator(mode="after")
+    def _one_source(self) -> BackboneConfig:
+        if (self.id is None) == (self.config is None):
+            raise ValueError("a backbone has either an id or the config of its own weights")
+        return self
+
+
+class Untrained(Config):
+    """The relevance function has not learned anything yet.
+
+    Args:
+        seed: its weights are drawn with this seed where the folder holds none.
+    """
+
+    seed: int = 0
+
+
+class ModelConfig(Config):
+    """The whole of `config.json`.
+
+    Args:
+        format: tells this file from others of its name.
+        format_version: of this layout.
+        backbone: the documents' transformer, and the queries' if they have none of their own.
+        query_backbone: the queries' own transformer, or None.
+        query: the query side.
+        document: the document side.
+        relevance: a member of `RELEVANCE`.
+        untrained: present as long as the relevance function is.
+    """
+
+    format: Literal["hyperir-model"] = "hyperir-model"
+    format_version: Literal[1] = 1
+    backbone: BackboneConfig
+    query_backbone: BackboneConfig | None = None
+    query: TextEncoderConfig
+    document: TextEncoderConfig
+    relevance: Annotated[SerializeAsAny[Config], BeforeValidator(RELEVANCE.parse)]
+    untrained: Untrained | None = None

@@ -1,0 +1,129 @@
+"""What a sentence-transformers folder says beside its transformer: pooling, normalisation, lengths, prompts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from hyperir.core.errors import ModelError
+from hyperir.encode.transformer import read_json
+
+__all__ = ["Layout", "read_layout"]
+
+SUPPORTED = {"cls": "cls", "mean": "mean"}
+# Flags of versions before 6, which name one mode in "pooling_mode".
+FLAGS = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+SIMILARITIES = {"cosine": "cosine", "dot": "dot", "euclidean": "l2"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A sentence-transformers model, as far as it concerns us.
+
+    Args:
+        transformer: the folder of the transformer.
+        pool: "cls" or "mean".
+        normalize: vectors get length 1.
+        max_length: tokens, or None where the folder does not say.
+        lower_case: texts are lower-cased first.
+        similarity: "cosine", "dot" or "l2".
+        prompts: name -> what is put before a text.
+        default_prompt: the prompt's name where a side has none of its own.
+    """
+
+    transformer: Path
+    pool: Literal["cls", "mean"] = "mean"
+    normalize: bool = False
+    max_length: int | None = None
+    lower_case: bool = False
+    similarity: Literal["cosine", "dot", "l2"] = "cosine"
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    default_prompt: str | None = None
+
+    def prompt(self, *names: str) -> str:
+        """The first of the prompts that exists, else the default one, else nothing."""
+        for name in (*names, self.default_prompt):
+            if name is not None and self.prompts.get(name) is not None:
+                return self.prompts[name]
+        return ""
+
+
+def read_layout(folder: Path) -> Layout | None:
+    """The layout of a sentence-transformers folder, or None if it is none (it has no modules.json).
+
+    Raises:
+        ModelError: it has modules or poolings that are not supported.
+    """
+    if not (folder / "modules.json").is_file():
+        return None
+    modules = _modules(folder)
+    kinds = [kind for kind, _ in modules]
+    if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) - {"Normalize"}:
+        raise ModelError(
+            f"the modules of {folder} are not supported",
+            expected="Transformer, Pooling, Normalize",
+            got=", ".join(kinds),
+        )
+    transformer, pooling = modules[0][1], read_json(modules[1][1] / "config.json")
+    bert = _optional(transformer / "sentence_bert_config.json")
+    settings = _optional(folder / "config_sentence_transformers.json")
+    normalize = "Normalize" in kinds
+    prompts = {str(k): str(v) for k, v in (settings.get("prompts") or {}).items()}
+    if any(prompts.values()) and pooling.get("include_prompt") is False:
+        raise ModelError(f"{modules[1][1]} leaves the prompt out of the pooling, which is not supported")
+    length = bert.get("max_seq_length") or _optional(transformer / "tokenizer_config.json").get("model_max_length")
+    return Layout(
+        transformer=transformer,
+        pool=_pool(pooling, modules[1][1]),
+        normalize=normalize,
+        # transformers writes a huge number where a tokenizer has no limit.
+        max_length=int(length) if length is not None and length < 1e6 else None,
+        lower_case=bool(bert.get("do_lower_case", False)),
+        similarity=_similarity(settings, folder),
+        prompts=prompts,
+        default_prompt=settings.get("default_prompt_name"),
+    )
+
+
+def _modules(folder: Path) -> list[tuple[str, Path]]:
+    """Kind and folder of each module; their classes moved between versions, their last names did not."""
+    path = folder / "modules.json"
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        modules = [(str(entry["type"]).rsplit(".", 1)[-1], folder / str(entry["path"])) for entry in entries]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"cannot read {path}", expected='a list of {"type", "path"}', got=str(error)) from error
+    for _, place in modules:
+        if not place.resolve().is_relative_to(folder.resolve()):
+            raise ModelError(f"{path} names a folder outside of the model", got=str(place))
+    return modules
+
+
+def _pool(config: Mapping[str, Any], where: Path) -> Any:
+    mode = config.get("pooling_mode") or [name for flag, name in FLAGS.items() if config.get(flag)]
+    names = [mode] if isinstance(mode, str) else list(mode)
+    if len(names) != 1 or names[0] not in SUPPORTED:
+        raise ModelError(f"the pooling of {where} is not supported", expected="cls or mean", got=", ".join(names))
+    return SUPPORTED[names[0]]
+
+
+def _similarity(settings: Mapping[str, Any], folder: Path) -> Any:
+    name = settings.get("similarity_fn_name") or "cosine"
+    if name not in SIMILARITIES:
+        expected = ", ".join(SIMILARITIES)
+        raise ModelError(f"the similarity of {folder} is not supported", expected=f"one of {expected}", got=str(name))
+    return SIMILARITIES[name]
+
+
+def _optional(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}

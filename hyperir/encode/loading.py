@@ -1,0 +1,193 @@
+"""Names to models: bundled ones, our own folders, and the formats of others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hyperir.core.errors import ModelError, nearest
+from hyperir.encode.backbone import Backbone
+from hyperir.encode.config import FORMAT, FORMAT_VERSION, BackboneConfig, ModelConfig, TextEncoderConfig
+from hyperir.encode.layout import Layout, read_layout
+from hyperir.encode.model import Model
+from hyperir.encode.sources import ALIASES, HubOptions, bundled, locate
+from hyperir.encode.text_encoder import TextEncoder
+from hyperir.encode.transformer import (
+    as_dtype,
+    build_transformer,
+    read_json,
+    read_own_tokenizer,
+    read_tokenizer,
+    read_transformer,
+    read_weights,
+)
+
+__all__ = ["load", "load_backbone"]
+
+
+def load(
+    name: str,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+    allow_pickle: bool = False,
+) -> Model:
+    """See :func:`hyperir.encode.load`."""
+    options = HubOptions(revision, cache_dir, local_files_only, token, allow_pickle)
+    wanted = None if dtype is None else as_dtype(dtype)
+    try:
+        folder = bundled().get(name) or locate(name, options)
+    except ModelError as error:
+        ours = list(bundled())
+        raise ModelError(
+            error.what,
+            expected=f"a bundled model ({', '.join(ours)}), a folder, or a hub id" + _detail(error.expected),
+            got=error.got,
+            fix=" ".join(part for part in (nearest(name, [*ours, *ALIASES]), error.fix) if part),
+        ) from error
+    # A folder's name is its whole path, so that an index still finds its model from elsewhere.
+    named = str(folder) if Path(name).expanduser().is_dir() and name not in bundled() else name
+    model = _read(folder, named, wanted, options)
+    return model.to(device) if device is not None else model
+
+
+def load_backbone(name: str, options: HubOptions) -> tuple[Backbone, Layout]:
+    """The backbone of a sentence-transformers or transformers model in float32, and what surrounds it there."""
+    folder = locate(name, options)
+    layout = read_layout(folder) or Layout(folder)
+    transformer = read_transformer(layout.transformer, torch.float32, allow_pickle=options.allow_pickle)
+    tokenizer = read_tokenizer(layout.transformer, lower_case=layout.lower_case)
+    return Backbone(transformer, tokenizer, name), layout
+
+
+def _read(folder: Path, name: str, dtype: torch.dtype | None, options: HubOptions) -> Model:
+    if not (folder / "config.json").is_file() and not (folder / "modules.json").is_file():
+        raise ModelError(f"{folder} is no model folder", expected="a config.json")
+    values = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if "format" in values:
+        return _read_ours(folder, values, name, dtype, options)
+    if "query_encoder_kwargs" in values:
+        from hyperir.encode.official import read_official
+
+        return read_official(folder, values, name, dtype, options)
+    if "model_type" not in values and not (folder / "modules.json").is_file():
+        raise ModelError(
+            f"the config.json of {folder} is of no known kind",
+            expected="a HyperIR, official Hypencoder, sentence-transformers or transformers model",
+        )
+    return _read_theirs(folder, name, dtype, options)
+
+
+def _read_theirs(folder: Path, name: str, dtype: torch.dtype | None, options: HubOptions) -> Model:
+    """sentence-transformers and transformers folders."""
+    backbone, layout = load_backbone(str(folder), options)
+    backbone.name = name
+    length = min(layout.max_length or backbone.longest, backbone.longest)
+    common: dict[str, Any] = {"pool": layout.pool, "normalize": layout.normalize, "max_length": length}
+    # The names that sentence-transformers looks for, in its order.
+    document = TextEncoderConfig(prompt=layout.prompt("document", "passage", "corpus"), **common)
+    query = TextEncoderConfig(prompt=layout.prompt("query"), **common)
+    # On unit vectors the cosine is the inner product, which every vector index can serve.
+    relevance = "dot" if layout.similarity == "cosine" and layout.normalize else layout.similarity
+    _cast(backbone, dtype)
+    model = Model(TextEncoder(backbone, document), TextEncoder(backbone, query), relevance, name=name)
+    return model.eval()
+
+
+def _read_ours(
+    folder: Path, values: dict[str, Any], name: str, dtype: torch.dtype | None, options: HubOptions
+) -> Model:
+    place = str(folder / "config.json")
+    version = values.get("format_version")
+    if values["format"] != FORMAT or not isinstance(version, int):
+        raise ModelError(f"{place} is of no known format", expected=f'"format": "{FORMAT}"', got=repr(values["format"]))
+    if version > FORMAT_VERSION:
+        raise ModelError(
+            f"{place} was written by a newer HyperIR",
+            expected=f"format_version {FORMAT_VERSION} at most",
+            got=str(version),
+            fix="pip install --upgrade hyperir",
+        )
+    config = ModelConfig.parse(values, where=place)
+    # Another model may be referred to by name, but the revision asked for is of this one.
+    referring = HubOptions(None, options.cache_dir, options.local_files_only, options.token, options.allow_pickle)
+    has_weights = (folder / "model.safetensors").is_file()
+    tensors = read_weights(folder, allow_pickle=False) if has_weights else {}
+    backbone = _backbone(folder, config.backbone, tensors, "backbone", "tokenizer.json", referring)
+    query_backbone = backbone
+    if config.query_backbone is not None:
+        query_backbone = _backbone(
+            folder, config.query_backbone, tensors, "query_backbone", "query_tokenizer.json", referring
+        )
+    for each in {backbone, query_backbone}:
+        _cast(each, dtype)
+    seed = config.untrained.seed if config.untrained is not None else 0
+    model = Model(
+        TextEncoder(backbone, config.document),
+        TextEncoder(query_backbone, config.query),
+        config.relevance,
+        seed=seed,
+        name=name,
+    )
+    _fill_relevance(model, _under("relevance", tensors), config, folder)
+    return model.eval()
+
+
+def _fill_relevance(model: Model, weights: dict[str, Tensor], config: ModelConfig, folder: Path) -> None:
+    expected = model.relevance.state_dict()
+    if not weights and config.untrained is not None:
+        return  # as drawn with the seed
+    wrong = sorted(set(expected) ^ set(weights))
+    wrong += [key for key in expected if key in weights and expected[key].shape != weights[key].shape]
+    if wrong:
+        raise ModelError(
+            f"the relevance function's weights in {folder} do not fit its configuration",
+            expected=f"{len(expected)} tensors in model.safetensors",
+            got=f"{len(weights)}; wrong or missing: " + ", ".join(wrong[:3]),
+        )
+    model.relevance.load_state_dict(weights)
+    model.trained = config.untrained is None
+
+
+def _backbone(
+    folder: Path,
+    config: BackboneConfig,
+    tensors: dict[str, Tensor],
+    prefix: str,
+    tokenizer_file: str,
+    options: HubOptions,
+) -> Backbone:
+    if config.id is None:
+        assert config.config is not None, "checked by BackboneConfig"
+        transformer = build_transformer(config.config, _under(prefix, tensors), str(folder))
+        return Backbone(transformer, read_own_tokenizer(folder / tokenizer_file, config.pad_id))
+    backbone, _ = load_backbone(config.id, options)
+    _cast(backbone, as_dtype(config.dtype))
+    if config.fingerprint is not None and backbone.fingerprint != config.fingerprint:
+        raise ModelError(
+            f"the backbone {config.id!r} is not the one that the model in {folder} was saved with",
+            expected=f"fingerprint {config.fingerprint[:12]}",
+            got=backbone.fingerprint[:12],
+        )
+    return backbone
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    start = prefix + "."
+    return {key.removeprefix(start): value for key, value in tensors.items() if key.startswith(start)}
+
+
+def _cast(backbone: Backbone, dtype: torch.dtype | None) -> None:
+    if dtype is not None and backbone.dtype != dtype:
+        backbone.to(dtype)
+
+
+def _detail(expected: str) -> str:
+    return f" ({expected})" if expected else ""

@@ -1,0 +1,120 @@
+"""One side of a model: backbone, prompt, length, pooling, normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hyperir.core.docs import States
+from hyperir.core.progress import Progress
+from hyperir.encode.backbone import Backbone
+from hyperir.encode.config import TextEncoderConfig
+from hyperir.encode.pool import POOLINGS
+from hyperir.encode.tokenizer import TokenBatch, batches
+
+__all__ = ["TextEncoder"]
+
+WINDOW = 8192  # texts whose token ids are in memory at once
+# On a CPU a batch's activations should stay in cache (benchmarks/encoding.py); a GPU wants the whole batch.
+CPU_TOKENS = 1024
+
+
+class TextEncoder(nn.Module):
+    """Queries' or documents' side.
+
+    Pooling and what follows are computed in float32, whatever the backbone's type.
+
+    Args:
+        backbone: may be shared with another side.
+        config: see :class:`TextEncoderConfig`.
+    """
+
+    def __init__(self, backbone: Backbone, config: TextEncoderConfig) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.config = config
+
+    @property
+    def width(self) -> int:
+        return self.backbone.width
+
+    def forward(self, batch: TokenBatch) -> States:
+        """States of B tokenised texts, differentiable; they stay in the batch's order."""
+        device = self.backbone.device
+        ids = batch.ids.to(device, non_blocking=True)
+        mask = None if batch.mask is None else batch.mask.to(device, non_blocking=True)
+        tokens = self.backbone(ids, mask).float()
+        pooled = POOLINGS[self.config.pool](tokens, mask)
+        if self.config.normalize:
+            pooled = F.normalize(pooled, dim=-1)
+        return States(tokens, torch.ones_like(ids, dtype=torch.bool) if mask is None else mask, pooled)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text with its prompt, cut to the side's length."""
+        prompt = self.config.prompt
+        return self.backbone.tokenizer([prompt + text for text in texts] if prompt else texts, self.config.max_length)
+
+    def states(self, texts: Sequence[str]) -> States:
+        """All texts' states in one padded batch, differentiable unless the caller turned gradients off."""
+        ids = self.tokenize(texts)
+        if not ids:
+            return self._empty()
+        [batch] = batches(ids, self.backbone.tokenizer.pad_id, len(ids), None)
+        states = self(batch)
+        back = torch.argsort(batch.rows).to(states.tokens.device)
+        return States(states.tokens[back], states.mask[back], states.pooled[back])
+
+    def many_states(self, texts: Sequence[str], batch_size: int, bar: Progress) -> States:
+        """All texts' states, computed in batches and padded to the longest."""
+        ids = self.tokenize(texts)
+        if not ids:
+            return self._empty()
+        device, longest = self.backbone.device, max(len(one) for one in ids)
+        tokens = torch.zeros(len(ids), longest, self.width, device=device)
+        mask = torch.zeros(len(ids), longest, dtype=torch.bool, device=device)
+        pooled = torch.empty(len(ids), self.width, device=device)
+        with torch.inference_mode():
+            for batch in self._batches(ids, batch_size):
+                states, rows = self(batch), batch.rows.to(device)
+                length = states.mask.shape[1]
+                tokens[rows, :length] = states.tokens
+                mask[rows, :length] = states.mask
+                pooled[rows] = states.pooled
+                bar.advance(len(rows))
+        return States(tokens, mask, pooled)
+
+    def vectors(self, texts: Sequence[Any], as_text: Callable[[Any], str], batch_size: int, bar: Progress) -> Tensor:
+        """(N, D) vectors of N texts in their order, on the backbone's device.
+
+        Memory beside the result is bounded by `WINDOW` texts.
+
+        Args:
+            texts: anything with a length and items.
+            as_text: an item's text.
+            batch_size: texts computed at once.
+            bar: advances by the texts done.
+        """
+        device = self.backbone.device
+        # Made outside of inference mode, so that the vectors may take part in training later.
+        out = torch.empty(len(texts), self.width, device=device)
+        with torch.inference_mode():
+            for start in range(0, len(texts), WINDOW):
+                stop = min(start + WINDOW, len(texts))
+                ids = self.tokenize([as_text(texts[i]) for i in range(start, stop)])
+                for batch in self._batches(ids, batch_size):
+                    out[(batch.rows + start).to(device)] = self(batch).pooled
+                    bar.advance(len(batch.rows))
+        return out
+
+    def _batches(self, ids: Sequence[Sequence[int]], batch_size: int) -> Any:
+        limit = CPU_TOKENS if self.backbone.device.type == "cpu" else None
+        return batches(ids, self.backbone.tokenizer.pad_id, batch_size, limit)
+
+    def _empty(self) -> States:
+        device = self.backbone.device
+        tokens = torch.zeros(0, 1, self.width, device=device)
+        return States(tokens, torch.zeros(0, 1, dtype=torch.bool, device=device), tokens[:, 0])
