@@ -24,7 +24,7 @@ from torch.func import functional_call
 from hyperir.core.docs import Dense, States
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.registry import Table
-from hyperir.core.types import Differentiable, Hits, Linear, Relevance
+from hyperir.core.types import Additive, Differentiable, Hits, Linear, Relevance
 from hyperir.hypernet import HEADS, Slot
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
@@ -154,6 +154,8 @@ def capabilities_are_true(config: Any) -> None:
     f, docs = make_function(config), make_docs()
     if isinstance(f, Linear):
         assert_close(f(docs), f.weights @ docs.vectors.T)
+    if isinstance(f, Additive):
+        assert_close(torch.stack(list(f.parts(docs).values())).sum(0), f(docs))
     if isinstance(f, Differentiable):
         step = torch.randn(N, D, dtype=torch.float64) * 1e-6
         x = docs.vectors.double()

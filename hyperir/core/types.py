@@ -24,7 +24,7 @@ class Docs(Protocol):
 
     @property
     def shape(self) -> Size: ...
-    def __getitem__(self, rows: Tensor | slice) -> Self: ...  # result.shape == rows.shape; a slice is a view
+    def __getitem__(self, rows: Tensor | slice) -> Docs: ...  # result.shape == rows.shape; a slice is a view
 
 
 class Relevance(Protocol[D_contra]):
@@ -60,6 +60,13 @@ class Hits:
     scored: int = 0  # documents scored for a query, at most
 
 
+@runtime_checkable
+class Additive(Protocol[D_contra]):
+    """Capability: f is a sum of named parts, which an explanation can show one by one."""
+
+    def parts(self, docs: D_contra) -> dict[str, Tensor]: ...  # name -> what f itself would return, summing to it
+
+
 class Encoder(Protocol[D_co]):
     """Text in, representations and functions out; what an index needs of a model."""
 
@@ -69,7 +76,9 @@ class Encoder(Protocol[D_co]):
     def fingerprint(self) -> str: ...  # of everything that changes a document's vector
     @property
     def name(self) -> str: ...  # what `hyperir.load` takes to make it again
-    def encode_document(self, documents: Sequence[Row | str]) -> D_co: ...
+    def encode_document(
+        self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
+    ) -> D_co: ...
     def encode_query(self, queries: Sequence[str]) -> Relevance[Any]: ...
 
 

@@ -78,9 +78,7 @@ def evaluate(qrels: Qrels, run: Run, measures: Sequence[str] = DEFAULT_MEASURES)
     for value in ir_measures.iter_calc(list(parsed.values()), judged, by_rank):
         by_query[names[value.measure]][value.query_id] = value.value
     tops = [docs[:10] for docs in order.values()]
-    unjudged = [
-        sum(doc not in judged[query] for doc in top) / len(top) for query, top in zip(order, tops, strict=True)
-    ]
+    unjudged = [sum(doc not in judged[query] for doc in top) / len(top) for query, top in zip(order, tops, strict=True)]
     return Scores(
         tuple(measures), by_query, sum(unjudged) / len(unjudged) if unjudged else 0.0, len(judged) - len(answered)
     )

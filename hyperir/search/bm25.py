@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 from hyperir.core.errors import InputError
 from hyperir.core.types import Hit, Row
@@ -35,11 +35,6 @@ class BM25:
             texts = [f"{row.get('title') or ''}\n{row['text']}" for row in self.rows]
             self._engine.index(self._tokens(texts), show_progress=False)
 
-    @classmethod
-    def of(cls, rows: Iterable[Row]) -> Self:
-        """The variant that papers mean when they say nothing else."""
-        return cls(rows)
-
     def _tokens(self, texts: Sequence[str]) -> Any:
         import bm25s
 
@@ -60,19 +55,15 @@ class BM25:
         if not self.rows:
             return []
         words = self._tokens([query])
-        known = [w for w in words.vocab if w in self._engine.vocab_dict]
+        names = {index: word for word, index in words.vocab.items()}
+        known = [names[index] for index in words.ids[0] if names[index] in self._engine.vocab_dict]
         if not known:
             return []
-        scores = self._engine.get_scores([w for w in self._in_order(words) if w in self._engine.vocab_dict])
+        scores = self._engine.get_scores(known)
         found = np.flatnonzero(scores > 0)
         self.scored += len(found)
         best = found[np.argsort(-scores[found], kind="stable")[:k]]
         return [self._hit(int(row), float(scores[row]), rank) for rank, row in enumerate(best, 1)]
-
-    @staticmethod
-    def _in_order(words: Any) -> list[str]:
-        names = {index: word for word, index in words.vocab.items()}
-        return [names[index] for index in words.ids[0]]
 
     def _hit(self, row: int, score: float, rank: int) -> Hit:
         found = self.rows[row]

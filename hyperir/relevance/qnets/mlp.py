@@ -128,6 +128,14 @@ class MLP(nn.Module):
         return MLPFunction(self, tuple(matrices), tuple(biases), parameters["output.weight"][:, 0], base)
 
 
+def sum_of(parts: Mapping[str, Tensor]) -> Tensor:
+    """The parts of a function added up."""
+    first, *rest = parts.values()
+    for part in rest:
+        first = first + part
+    return first
+
+
 @dataclass(frozen=True)
 class MLPFunction:
     """f_q for Q queries: a perceptron each, plus <base_q, d> where there is a linear part.
@@ -170,15 +178,21 @@ class MLPFunction:
 
     def __call__(self, docs: Dense) -> Tensor:
         """(N,) -> (Q, N); (Q, K) -> (Q, K)."""
-        vectors = docs.vectors
-        x = vectors.to(self.matrices[0].dtype)
+        return sum_of(self.parts(docs))
+
+    def parts(self, docs: Dense) -> dict[str, Tensor]:
+        """The capability `Additive`: the linear part, where there is one, and the network."""
+        network = self._network(docs)
+        if self.base is None:
+            return {"q-net": network}
+        return {"inner product": inner(self.base, docs.vectors.to(self.base.dtype)), "q-net": network}
+
+    def _network(self, docs: Dense) -> Tensor:
+        x = docs.vectors.to(self.matrices[0].dtype)
         learning = torch.is_grad_enabled() and (self.output.requires_grad or x.requires_grad)
         # Without gradients a loop over queries wins: the block of documents and one query's layers stay in cache.
         # A batched product over 32 queries took twice as long on a CPU (benchmarks/scoring.py).
-        scores = self._batched(x) if learning or x.dim() == 3 or x.is_cuda else self._looped(x)
-        if self.base is not None:
-            scores = scores + inner(self.base, vectors.to(self.base.dtype))
-        return scores
+        return self._batched(x) if learning or x.dim() == 3 or x.is_cuda else self._looped(x)
 
     def _looped(self, x: Tensor) -> Tensor:
         queries, n = self.num_queries, x.shape[0]

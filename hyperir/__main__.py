@@ -1,0 +1,5 @@
+"""`python -m hyperir`."""
+
+from hyperir.cli import main
+
+main()

@@ -1,0 +1,335 @@
+"""The command line: one function a verb. Data to stdout, messages and bars to stderr.
+
+Exit codes: 0 done; 1 trouble; 2 the input cannot be used, and nothing was changed; 3 an index folder is damaged or
+locked; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hyperir.core.errors import HyperIRError, InputError
+
+if TYPE_CHECKING:
+    from hyperir.core.types import Hit
+    from hyperir.corpus.collection import Collection
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Retrieval with learned relevance functions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
+ModelName = Annotated[str, typer.Option("--model", "-M", help="A bundled model, a folder, or a hub id.")]
+Measures = Annotated[list[str], typer.Option("-m", "--measure", help="Measures of ir_measures; also as a list.")]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: every error of ours is a message and an exit code."""
+    try:
+        app(args=None if arguments is None else list(arguments), standalone_mode=True)
+    except HyperIRError as error:
+        print(f"hyperir: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("hyperir: interrupted; what was committed before is kept, nothing else was changed", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # `hyperir search ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+
+
+@app.callback()
+def _before(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from hyperir import __version__
+
+        print(f"hyperir {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the index is kept; the user's cache folder if not said.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The first minute: Python's own documentation, indexed, searched and evaluated against baselines. Offline."""
+    _offline(True)
+    from hyperir.demo import run
+
+    result = run(folder)
+    if as_json:
+        _print_json(result.as_dict())
+    else:
+        print(result)
+
+
+@app.command()
+def index(
+    corpus: Annotated[str, typer.Argument(help="BEIR folder, jsonl, csv, tsv, parquet, text folder, irds:ID, pydoc.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The index folder; an existing one is added to.")],
+    model: ModelName = "hyperir-minilm",
+    batch_size: Annotated[int, typer.Option(min=1, help="Documents encoded at once.")] = 32,
+    dtype: Annotated[str, typer.Option(help="How vectors are stored: float32 or float16.")] = "float32",
+    id_column: Annotated[str | None, typer.Option(help="The column of the ids.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="The column of the texts.")] = None,
+    title_column: Annotated[str | None, typer.Option(help="The column of the titles.")] = None,
+    as_json: AsJson = False,
+    offline: Offline = False,
+) -> None:
+    """Encode a collection into an index, or add it to an existing one."""
+    _offline(offline)
+    from hyperir.corpus import open_collection
+
+    collection = open_collection(corpus, id_column=id_column, text_column=text_column, title_column=title_column)
+    if dtype not in ("float32", "float16"):
+        raise InputError(f"vectors cannot be stored as {dtype!r}", expected="float32 or float16")
+    # Reading the collection once before any work finds its errors at once, and gives the bar its total.
+    count, characters = _survey(collection)
+    from hyperir.encode import load
+    from hyperir.search import Index
+
+    encoder = load(model)
+    _say_needs(encoder, collection, count, characters, dtype, batch_size)
+    if (output / "commits").is_dir():
+        target = Index.open(output, encoder)
+    else:
+        target = Index.create(output, encoder, dtype=dtype)  # type: ignore[arg-type]
+    added = target.add(collection.documents(), batch_size=batch_size, total=count)
+    info = target.info()
+    if as_json:
+        _print_json({"added": added, **info})
+        return
+    empty = f", {info['empty_texts']:,} of them with empty text" if info["empty_texts"] else ""
+    print(f"{output}: {added:,} documents added, {info['documents']:,} in all{empty}", file=sys.stderr)
+    print(f'Try: hyperir search {output} "a question"', file=sys.stderr)
+
+
+@app.command()
+def search(
+    folder: Annotated[Path, typer.Argument(metavar="INDEX", help="The index folder.")],
+    question: Annotated[str | None, typer.Argument(help="One question.")] = None,
+    k: Annotated[int, typer.Option("-k", help="Answers wanted.")] = 10,
+    queries: Annotated[Path | None, typer.Option(help="Many questions: jsonl or tsv.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Where --queries' answers go, as a TREC run.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-M", help="Another model with the same vectors.")] = None,
+    strategy: Annotated[str, typer.Option(help="How to search; auto chooses.")] = "auto",
+    explain: Annotated[bool, typer.Option("--explain", help="Say why each document was returned.")] = False,
+    as_json: AsJson = False,
+    offline: Offline = False,
+) -> None:
+    """Search an index: one question, or a file of queries to a TREC run."""
+    _offline(offline)
+    if (question is None) == (queries is None):
+        raise InputError(
+            "what is searched?",
+            expected="one question, or --queries FILE",
+            got="neither" if question is None else "both",
+        )
+    if k < 1:
+        raise InputError("k counts the answers wanted", expected="k >= 1", got=f"k = {k}")
+    from hyperir.search import Index
+
+    opened = Index.open(folder, model)
+    if queries is not None:
+        from hyperir.corpus.trec import read_queries, write_run
+
+        texts = read_queries(queries)
+        answers = opened.run(texts, k, strategy=strategy)
+        if run is None:
+            _print_json(answers)
+        else:
+            write_run(run, answers, tag=opened.model.name.replace(" ", "-"))
+            print(f"{run}: {len(answers):,} queries, up to {k} answers each", file=sys.stderr)
+        return
+    assert question is not None
+    hits = opened.search([question], k, strategy=strategy)[0]
+    reasons = [_reason(opened.model, question, hit) if explain else "" for hit in hits]
+    if as_json:
+        _print_json(
+            [{**vars(hit), **({"why": why} if explain else {})} for hit, why in zip(hits, reasons, strict=True)]
+        )
+        return
+    for hit, why in zip(hits, reasons, strict=True):
+        print(f"{hit.rank:3}  {hit.score:.4f}  {hit.id}")
+        print(f"     {_first_line(hit.text)}")
+        if why:
+            print(f"     why: {why}")
+    if not hits:
+        print("no answers: the index is empty", file=sys.stderr)
+
+
+@app.command("eval")
+def evaluate_(
+    more: Annotated[list[str] | None, typer.Argument(metavar="[MEASURE]...", help="More measures.")] = None,
+    run: Annotated[Path | None, typer.Option(help="A TREC run to measure.")] = None,
+    qrels: Annotated[Path | None, typer.Option(help="Judgements, TREC or BEIR format.")] = None,
+    index_: Annotated[Path | None, typer.Option("--index", help="An index to search and measure instead.")] = None,
+    collection: Annotated[str | None, typer.Option(help="With --index: whose queries and judgements.")] = None,
+    split: Annotated[str, typer.Option(help="Of the collection.")] = "test",
+    measure: Measures = ["nDCG@10", "RR@10", "R@100"],  # noqa: B006 - typer copies it
+    k: Annotated[int, typer.Option("-k", help="With --index: answers a query.")] = 1000,
+    by_query: Annotated[bool, typer.Option("--by-query", help="Also every query's values (JSON).")] = False,
+    as_json: AsJson = False,
+    offline: Offline = False,
+) -> None:
+    """Measure a run against judgements, or an index against a collection."""
+    _offline(offline)
+    from hyperir.evaluate import evaluate
+
+    wanted = [name for text in [*measure, *(more or [])] for name in text.replace(",", " ").split()]
+    if run is not None and qrels is not None:
+        from hyperir.corpus.trec import read_qrels, read_run
+
+        scores = evaluate(read_qrels(qrels), read_run(run), wanted)
+    elif index_ is not None and collection is not None:
+        from hyperir.corpus import open_collection
+        from hyperir.search import Index
+
+        source = open_collection(collection)
+        answers = Index.open(index_).run(source.queries(split), k)
+        scores = evaluate(source.qrels(split), answers, wanted)
+    else:
+        raise InputError("what is measured?", expected="--run FILE --qrels FILE, or --index FOLDER --collection SOURCE")
+    if as_json or by_query:
+        _print_json(
+            {"queries": len(scores.by_query[wanted[0]]), "missing": scores.missing, "unjudged@10": scores.unjudged}
+            | scores.means()
+            | ({"by_query": scores.by_query} if by_query else {})
+        )
+        return
+    for name, value in scores.means().items():
+        print(f"{name}\t{value:.4f}")
+    notes = f"{len(scores.by_query[wanted[0]]):,} judged queries; {scores.unjudged:.0%} of the top 10 unjudged"
+    print(
+        notes + (f"; {scores.missing} queries without an answer count as 0" if scores.missing else ""), file=sys.stderr
+    )
+
+
+@app.command()
+def info(folder: Annotated[Path, typer.Argument(metavar="INDEX")], as_json: AsJson = False) -> None:
+    """Say what an index holds."""
+    from hyperir.index.store import Store
+
+    facts = Store.open(folder).info()
+    if as_json:
+        _print_json(facts)
+        return
+    encoder = facts["encoder"]
+    size = ", ".join(f"{part} {_bytes(n)}" for part, n in facts["bytes"].items())
+    print(f"{facts['path']}\n  documents  {facts['documents']:,} ({facts['empty_texts']:,} with empty text)")
+    print(f"  vectors    {facts['width']} wide, {facts['dtype']}, by {encoder['name'] if encoder else 'yourself'}")
+    print(f"  metadata   {', '.join(f'{k} ({v})' for k, v in facts['metadata'].items()) or 'none'}")
+    print(f"  disk       {size}\n  commit     {facts['number']} of {facts['updated']}")
+
+
+@app.command()
+def verify(folder: Annotated[Path, typer.Argument(metavar="INDEX")], as_json: AsJson = False) -> None:
+    """Read a whole index again and compare it with what was committed. Exit code 3 if anything is damaged."""
+    from hyperir.index.verify import verify as check
+
+    report = check(folder)
+    if as_json:
+        problems = [{"file": p.file, "what": p.what} for p in report.problems]
+        _print_json({"ok": report.ok, "problems": problems, "documents": report.documents, "bytes": report.bytes})
+    else:
+        print(report)
+    if not report.ok:
+        raise typer.Exit(3)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Say what is installed, what is missing, and what to do."""
+    from hyperir.doctor import examine
+
+    findings = examine()
+    if as_json:
+        _print_json([vars(finding) for finding in findings])
+    else:
+        for finding in findings:
+            print(f"{'ok ' if finding.ok else '-- '} {finding.what:26} {finding.detail}")
+    if any(finding.needed and not finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+def _offline(offline: bool) -> None:
+    if offline:
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def _first_line(text: str, width: int = 100) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _bytes(n: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if n < 1000:
+            return f"{n:,.0f} {unit}"
+        n /= 1000
+    return f"{n:,.1f} GB"
+
+
+def _reason(model: Any, question: str, hit: Hit) -> str:
+    from hyperir.search.explain import explain
+
+    return str(explain(model, question, f"{hit.title}\n{hit.text}" if hit.title else hit.text))
+
+
+def _survey(collection: Collection) -> tuple[int, int]:
+    from hyperir.core.progress import track
+
+    count = characters = 0
+    for row in track(collection.documents(), "Reading", collection.count, "documents"):
+        count += 1
+        characters += len(row["text"]) + len(row.get("title") or "")
+    return count, characters
+
+
+def _say_needs(encoder: Any, collection: Collection, count: int, characters: int, dtype: str, batch_size: int) -> None:
+    """Tell memory, disk and time before the work; the time from encoding a sample of this very collection."""
+    import itertools
+    import resource
+    import time
+
+    sample = list(itertools.islice(collection.documents(), min(count, 2 * batch_size)))
+    start = time.perf_counter()
+    if sample:
+        encoder.encode_document(sample, batch_size=batch_size, show_progress_bar=False)
+    share = max(sum(len(row["text"]) + len(row.get("title") or "") for row in sample), 1)
+    seconds = (time.perf_counter() - start) * characters / share
+    cells = count * encoder.width
+    # Vectors are stored twice: with the rows, and packed for searching.
+    disk = 2 * cells * (4 if dtype == "float32" else 2) + 1.1 * characters
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + 200e6
+    print(
+        f"{count:,} documents, {characters / 1e6:,.1f} million characters, by {encoder.name}: "
+        f"about {_duration(seconds)}, {_bytes(disk)} of disk, {_bytes(memory)} of memory",
+        file=sys.stderr,
+    )
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
