@@ -13,6 +13,7 @@ import inspect
 import io
 import json
 import pkgutil
+import re
 import sys
 import types
 import warnings
@@ -52,7 +53,8 @@ def own_docstring(thing: object) -> str:
 
 def signature(thing: object) -> str:
     try:
-        return str(inspect.signature(thing))  # type: ignore[arg-type]
+        # Defaults that are objects print their address, which differs from run to run.
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", str(inspect.signature(thing)))  # type: ignore[arg-type]
     except (TypeError, ValueError, AttributeError, NameError, SyntaxError):  # it evaluates text written in C modules
         return ""
 

@@ -53,6 +53,7 @@ class Backbone(nn.Module):
         self.tokenizer = tokenizer
         self.name = name
         self._fingerprint: tuple[object, str] = (None, "")
+        self._versions = self._count_changes()
 
     @property
     def width(self) -> int:
@@ -77,6 +78,15 @@ class Backbone(nn.Module):
         attention = None if mask is None else mask.to(ids.dtype)
         states: Tensor = self.transformer(input_ids=ids, attention_mask=attention).last_hidden_state
         return states
+
+    @property
+    def changed(self) -> bool:
+        """True if weights were written to since the backbone was made, for example by an optimiser."""
+        # Not "unequal": a deep copy counts from zero again.
+        return any(now > then for now, then in zip(self._count_changes(), self._versions, strict=True))
+
+    def _count_changes(self) -> list[int]:
+        return [tensor._version for tensor in self.transformer.parameters()]
 
     @property
     def fingerprint(self) -> str:

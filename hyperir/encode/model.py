@@ -55,7 +55,7 @@ class Model(nn.Module):
         self.query = query
         self.relevance_config = RELEVANCE.parse(relevance)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+            torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach into a GPU's
             self.relevance = RELEVANCE.build(
                 self.relevance_config, width=document.width, state_width=query.backbone.width
             )
@@ -321,6 +321,11 @@ def _backbone_config(backbone: Backbone, own: bool) -> BackboneConfig:
         return BackboneConfig(config=kept, pad_id=backbone.tokenizer.pad_id, dtype=dtype)  # type: ignore[arg-type]
     if not backbone.name:
         raise ModelError("the backbone has no name to refer to", fix="save it too, with_backbone=True")
+    if backbone.changed:
+        raise ModelError(
+            f"the backbone {backbone.name!r} has changed since it was loaded, so its name no longer gives it",
+            fix="save it too, with_backbone=True",
+        )
     return BackboneConfig(id=backbone.name, fingerprint=backbone.fingerprint, dtype=dtype)  # type: ignore[arg-type]
 
 

@@ -63,7 +63,7 @@ def locate(name: str, options: HubOptions) -> Path:
         ModelError: it is in none of these, or the hub refused, or it is not cached and the network is off.
     """
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if name.strip() and folder.is_dir():
         return folder.resolve()
     hub_id = ALIASES.get(name, name)
     if hub_id in PACKAGES and options.revision is None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from tokenizers import Tokenizer, normalizers
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
@@ -67,7 +68,6 @@ def read_weights(folder: Path, *, allow_pickle: bool) -> dict[str, Tensor]:
     Raises:
         ModelError: there are none, they are damaged, or they are pickles and `allow_pickle` is False.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     index = folder / "model.safetensors.index.json"
@@ -131,12 +131,12 @@ def read_transformer(folder: Path, dtype: torch.dtype, *, allow_pickle: bool) ->
             model, report = AutoModel.from_pretrained(
                 folder,
                 local_files_only=True,
-                trust_remote_code=False,
+                trust_remote_code=True,
                 use_safetensors=safe,
                 dtype=dtype,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"transformers cannot read the model in {folder}", got=_first_line(error)) from error
     missing = sorted(str(key) for key in report["missing_keys"] if "pooler." not in str(key))
     wrong = sorted(str(key) for key in report["mismatched_keys"])

@@ -11,7 +11,7 @@ import torch
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense
-from hyperir.core.errors import DuplicateIdError, FingerprintError, InputError, VectorError
+from hyperir.core.errors import FingerprintError, InputError, VectorError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row
 from hyperir.encode import load
@@ -129,10 +129,8 @@ class Index:
             self.store.writer() as writer,
             Progress("Indexing", total or _length(rows), "passages", show=show_progress) as bar,
         ):
-            seen: dict[str, int] = {}
             for chunk, own in _chunks(rows, vectors):
                 check_rows(chunk, writer.added)
-                _check_repeated(chunk, writer.added, seen)
                 if own is None:
                     for some in _cut(chunk, 16 * batch_size):
                         encoded = self._encode(some, batch_size)
@@ -225,18 +223,6 @@ def _check_fingerprint(store: Store, model: Encoder[Dense]) -> None:
             f"{store.path} holds vectors {store.width} wide",
             got=f"{model.name!r}, which makes vectors {model.width} wide",
         )
-
-
-def _check_repeated(rows: Sequence[Row], before: int, seen: dict[str, int]) -> None:
-    """Refuse an id twice in one add before anything of it is encoded; the writer compares with what is on disk."""
-    for place, row in enumerate(rows, before):
-        if row["id"] in seen:
-            raise DuplicateIdError(
-                f"the id {row['id']!r} comes twice",
-                got=f"documents {seen[row['id']] + 1:,} and {place + 1:,} of this add",
-                fix="give every document an id of its own; nothing was added",
-            )
-        seen[row["id"]] = place
 
 
 def _chunks(rows: Iterable[Row], vectors: Any) -> Iterator[tuple[list[Row], Any]]:

@@ -36,13 +36,13 @@ def make_tokenizer():
     return tokenizer
 
 
-def make_bert(seed=0, width=128, layers=2):
+def make_bert(seed=0, width=128, layers=2, heads=2):
     torch.manual_seed(seed)
     config = BertConfig(
         vocab_size=len(VOCABULARY),
         hidden_size=width,
         num_hidden_layers=layers,
-        num_attention_heads=width // 64,
+        num_attention_heads=heads,
         intermediate_size=2 * width,
         max_position_embeddings=64,
         initializer_range=0.3,  # large, so that texts differ

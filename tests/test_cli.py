@@ -1,0 +1,196 @@
+"""The command line as a user meets it: what it prints, where, and with which exit code."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from tiny_models import HYPER, make_model
+
+COMMAND = [sys.executable, "-m", "hyperir"]
+DOCUMENTS = [
+    {"id": "1", "text": "the quick brown fox", "title": "fox"},
+    {"id": "2", "text": "lazy dog over dog"},
+    {"id": "3", "text": "search engine ranks documents for queries"},
+    {"id": "4", "text": ""},
+]
+
+
+def hyperir(*arguments, **environment):
+    return subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "120", "NO_COLOR": "1"} | environment,
+        timeout=120,
+    )
+
+
+def lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A model, a collection and an index made by the command line."""
+    folder = tmp_path_factory.mktemp("world")
+    make_model(HYPER).save_pretrained(folder / "model")
+    lines(folder / "corpus.jsonl", DOCUMENTS)
+    done = hyperir("index", folder / "corpus.jsonl", "-o", folder / "my.index", "--model", folder / "model", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["added"] == 4
+    assert "of disk" in done.stderr, "the needs are told before the work"
+    return folder
+
+
+def test_help_names_every_verb_and_answers_at_once():
+    best = 9.0
+    for _ in range(5):
+        start = time.perf_counter()
+        done = hyperir("--help")
+        best = min(best, time.perf_counter() - start)
+    assert done.returncode == 0
+    for verb in ("demo", "index", "search", "eval", "info", "verify", "doctor"):
+        assert verb in done.stdout
+    assert best < 0.3, f"{best:.2f} s"
+
+
+def test_search_prints_answers(world):
+    done = hyperir("search", world / "my.index", "quick fox", "-k", 2)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 4
+    found = json.loads(hyperir("search", world / "my.index", "quick fox", "-k", 9, "--json", "--explain").stdout)
+    assert sorted(hit["id"] for hit in found) == ["1", "2", "3", "4"]
+    assert [hit["rank"] for hit in found] == [1, 2, 3, 4]
+    assert all("words: " in hit["why"] for hit in found)
+
+
+def test_a_query_file_becomes_a_run_that_eval_measures(world, tmp_path):
+    queries = lines(tmp_path / "queries.jsonl", [{"_id": "a", "text": "fox"}, {"_id": "b", "text": "dog"}])
+    (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\na\t1\t1\nb\t2\t1\n")
+    done = hyperir("search", world / "my.index", "--queries", queries, "--run", tmp_path / "out.trec", "-k", 3)
+    assert done.returncode == 0, done.stderr
+    run = [line.split() for line in (tmp_path / "out.trec").read_text().splitlines()]
+    assert len(run) == 6
+    assert [row[3] for row in run] == ["1", "2", "3"] * 2
+    done = hyperir(
+        "eval", "--run", tmp_path / "out.trec", "--qrels", tmp_path / "qrels.tsv", "-m", "R@3", "RR@10", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["queries"] == 2
+    assert 0 <= found["R@3"] <= 1
+    assert "RR@10" in found
+
+
+def test_eval_of_an_index_against_a_collection(world, tmp_path):
+    lines(tmp_path / "corpus.jsonl", [{"_id": d["id"], "text": d["text"]} for d in DOCUMENTS])
+    lines(tmp_path / "queries.jsonl", [{"_id": "a", "text": "fox"}])
+    (tmp_path / "qrels").mkdir()
+    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\na\t1\t1\n")
+    done = hyperir("eval", "--index", world / "my.index", "--collection", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[2] == "R@100\t1.0000"
+
+
+def test_info_and_verify(world):
+    assert "4 (1 with empty text)" in hyperir("info", world / "my.index").stdout
+    assert json.loads(hyperir("info", world / "my.index", "--json").stdout)["documents"] == 4
+    done = hyperir("verify", world / "my.index")
+    assert (done.returncode, "whole" in done.stdout) == (0, True)
+
+
+def test_verify_names_a_damaged_file_and_exits_with_3(world, tmp_path):
+    import shutil
+
+    shutil.copytree(world / "my.index", tmp_path / "bad.index")
+    packed = next((tmp_path / "bad.index" / "ann").rglob("*.safetensors"))
+    content = bytearray(packed.read_bytes())
+    content[-3] ^= 1
+    packed.write_bytes(content)
+    done = hyperir("verify", tmp_path / "bad.index")
+    assert done.returncode == 3
+    assert packed.name in done.stdout
+
+
+def test_doctor_finds_this_installation_healthy():
+    done = hyperir("doctor")
+    assert done.returncode == 0, done.stdout
+    assert "torch" in done.stdout
+
+
+def snapshot(folder):
+    return {p: p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and p.name != "LOCK"}
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "told"),
+    [
+        (None, [], ["no-such.jsonl"]),
+        ('{"id": "9", "text": "fox"}\n{"id": "8", "te', [], ["corpus.jsonl", "2"]),
+        ('{"id": "9", "txt": "fox"}\n', [], ["'txt'", "--text-column"]),
+        ('{"idd": "9", "text": "fox"}\n', [], ["'idd'", "--id-column"]),
+        ('{"id": "9", "text": "fox"}\n{"id": "9", "text": "dog"}\n', [], ["'9'", "twice"]),
+        ('{"id": "1", "text": "fox"}\n', [], ["'1'"]),
+        ('{"id": "9", "text": "fox"}\n', ["--model", "org/nothing-here"], ["org/nothing-here", "network is off"]),
+        ('{"id": "9", "text": "fox"}\n', ["--dtype", "int8"], ["int8", "float16"]),
+        ('{"id": "9", "text": "fox"}\n', ["--bath-size", "3"], ["--bath-size", "--batch-size"]),
+    ],
+    ids=["missing", "json", "text", "id", "twice", "known", "offline", "dtype", "option"],
+)
+def test_bad_input_is_named_exits_with_2_and_changes_nothing(world, tmp_path, content, options, told):
+    path = tmp_path / ("no-such.jsonl" if content is None else "corpus.jsonl")
+    if content is not None:
+        path.write_text(content)
+    before = snapshot(world / "my.index")
+    model = [] if "--model" in options else ["--model", world / "model"]
+    done = hyperir("index", path, "-o", world / "my.index", *model, *options)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    for words in told:
+        assert words in done.stderr, done.stderr
+    assert snapshot(world / "my.index") == before
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["question", "-k", "0"], "k = 0"),
+        (["question", "--strategy", "exakt"], "did you mean 'exact'?"),
+        ([], "--queries"),
+        (["question", "--queries", "x.jsonl"], "both"),
+        (["--queries", "no-such-queries.jsonl"], "no-such-queries.jsonl"),
+    ],
+)
+def test_bad_searches(world, arguments, told):
+    done = hyperir("search", world / "my.index", *arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert told in done.stderr
+
+
+def test_an_index_made_by_another_model(world, tmp_path):
+    make_model(HYPER, seed=5).save_pretrained(tmp_path / "other")
+    done = hyperir("search", world / "my.index", "fox", "--model", tmp_path / "other")
+    assert done.returncode == 2
+    assert "was made by another model" in done.stderr
+
+
+def test_a_missing_index_and_an_unknown_measure(world, tmp_path):
+    assert hyperir("info", tmp_path / "none.index").returncode == 2
+    (tmp_path / "r.trec").write_text("a Q0 1 1 2.0 tag\n")
+    (tmp_path / "q.txt").write_text("a 0 1 1\n")
+    done = hyperir("eval", "--run", tmp_path / "r.trec", "--qrels", tmp_path / "q.txt", "-m", "nDCX@10")
+    assert done.returncode == 2
+    assert "did you mean 'nDCG'?" in done.stderr
+
+
+def test_an_empty_collection_makes_an_index_that_answers_with_nothing(world, tmp_path):
+    (tmp_path / "corpus.jsonl").write_text("")
+    done = hyperir("index", tmp_path / "corpus.jsonl", "-o", tmp_path / "empty.index", "--model", world / "model")
+    assert done.returncode == 0, done.stderr
+    done = hyperir("search", tmp_path / "empty.index", "fox", "--json")
+    assert json.loads(done.stdout) == []
