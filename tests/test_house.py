@@ -83,6 +83,7 @@ def test_the_tree_of_errors_is_the_one_drawn():
 
 @pytest.mark.parametrize("module", ["hyperir", "hyperir.cli", "hyperir.corpus"])
 def test_heavy_libraries_wait_until_they_are_needed(module):
-    code = f"import sys, {module}; print(*sorted(set(sys.modules) & {{'torch', 'transformers', 'lance', 'pyarrow', 'numpy'}}))"
+    heavy = {"lance", "numpy", "pyarrow", "torch", "transformers"}
+    code = f"import sys, {module}; print(*sorted(set(sys.modules) & {heavy}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""

@@ -131,7 +131,7 @@ def read_transformer(folder: Path, dtype: torch.dtype, *, allow_pickle: bool) ->
             model, report = AutoModel.from_pretrained(
                 folder,
                 local_files_only=True,
-                trust_remote_code=True,
+                trust_remote_code=False,
                 use_safetensors=safe,
                 dtype=dtype,
                 output_loading_info=True,

