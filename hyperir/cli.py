@@ -293,7 +293,7 @@ def _bytes(n: float) -> str:
 def _reason(model: Any, question: str, hit: Hit) -> str:
     from hyperir.search.explain import explain
 
-    return str(explain(model, question, f"{hit.title}\n{hit.text}" if hit.title else hit.text))
+    return str(explain(model, question, hit.text, hit.title))
 
 
 def _survey(collection: Collection) -> tuple[int, int]:

@@ -32,7 +32,7 @@ MODEL, BASELINE = "hyperir-minilm", "all-MiniLM-L6-v2"
 MEASURES = ("nDCG@10", "RR@10", "R@100")
 EXAMPLES = (
     "put a list in order without touching the original",
-    "run something in the background and get its result later",
+    "split a path into the folder and the file name",
 )
 
 
@@ -195,7 +195,7 @@ def _measure(
 def _example(index: Index, model: Any, question: str) -> dict[str, Any]:
     hits = []
     for hit in index.search([question], 1)[0]:
-        why = explain(model, question, f"{hit.title}\n{hit.text}")
+        why = explain(model, question, hit.text, hit.title)
         sentence = why.sentence if len(why.sentence) <= 80 else why.sentence[:79] + "…"
         hits.append({"id": hit.id, "score": hit.score, "sentence": sentence, "why": str(why)})
     return {"question": question, "hits": hits}

@@ -35,16 +35,16 @@ class Explanation:
         return f"{parts or f'score {self.score:.3f}'}; words: {words}"
 
 
-def explain(model: Encoder[Dense], query: str, document: str) -> Explanation:
+def explain(model: Encoder[Dense], query: str, text: str, title: str = "") -> Explanation:
     """Explain the score of one document by occlusion: the model scores the query again without each of its words.
 
     Costs one query encoding a word, and one document encoding a sentence.
     """
     words = list(dict.fromkeys(re.findall(r"\w+", query)))
     without = [re.sub(rf"\b{re.escape(word)}\b", " ", query) for word in words]
-    sentences = [s.strip() for s in SENTENCES.split(document) if len(s.split()) > 2] or [document]
+    sentences = [s.strip() for s in SENTENCES.split(text) if len(s.split()) > 2] or [text]
     f = model.encode_query([query, *without])
-    docs = model.encode_document([document, *sentences], show_progress_bar=False)
+    docs = model.encode_document([{"text": text, "title": title}, *sentences], show_progress_bar=False)
     scores = f(docs)
     score = float(scores[0, 0])
     falls = {word: score - float(s) for word, s in zip(words, scores[1:, 0], strict=True)}
