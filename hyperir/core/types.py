@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
-    from torch import Size, Tensor
+    from torch import Size, Tensor, dtype
 
 D_co = TypeVar("D_co", bound="Docs", covariant=True)
 D_contra = TypeVar("D_contra", bound="Docs", contravariant=True)
@@ -58,6 +58,13 @@ class Hits:
     rows: Tensor  # (Q, k) int64
     scores: Tensor  # (Q, k)
     scored: int = 0  # documents scored for a query, at most
+
+
+@runtime_checkable
+class Castable(Protocol):
+    """Capability: the same function, computed in another floating-point type."""
+
+    def to(self, dtype: dtype) -> Relevance[Any]: ...
 
 
 @runtime_checkable

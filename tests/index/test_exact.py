@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperir.core.docs import Dense
-from hyperir.core.errors import VectorError
+from hyperir.core.errors import CapabilityError, VectorError
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.topk import Best
 from hyperir.relevance.dot import InnerProduct
+from hyperir.relevance.qnets import QNETS
 
 
 @given(
@@ -56,3 +57,25 @@ def test_no_queries_and_no_documents():
     exact = STRATEGIES.build("exact", docs=Dense(torch.randn(0, 8)))
     assert exact.search(InnerProduct(torch.randn(0, 8)), 3).rows.shape == (0, 3)
     assert exact.search(InnerProduct(torch.randn(2, 8)), 3).rows.tolist() == [[-1] * 3] * 2
+
+
+def make_qnets(queries):
+    torch.manual_seed(0)
+    net = QNETS.build({"type": "mlp", "hidden": (32, 32)}, width=16)
+    return net.function({n: torch.randn(queries, *s.shape) / s.shape[-1] ** 0.5 for n, s in net.slots().items()}, None)
+
+
+@pytest.mark.parametrize("n", [0, 3, 2000])
+def test_a_bfloat16_first_pass_gives_the_scores_of_full_precision(n):
+    f, docs = make_qnets(4), Dense(torch.randn(n, 16))
+    full = STRATEGIES.build("exact", docs=docs).search(f, 10)
+    quick = STRATEGIES.build({"type": "exact", "first_pass": "bfloat16"}, docs=docs).search(f, 10)
+    torch.testing.assert_close(quick.scores, full.scores)
+    assert (quick.rows == full.rows).float().mean() > 0.97
+    assert quick.scored == n
+
+
+def test_a_bfloat16_first_pass_needs_a_function_that_can():
+    exact = STRATEGIES.build({"type": "exact", "first_pass": "bfloat16"}, docs=Dense(torch.randn(5, 8)))
+    with pytest.raises(CapabilityError, match="exact cannot make a bfloat16 first pass"):
+        exact.search(InnerProduct(torch.randn(1, 8)), 2)
