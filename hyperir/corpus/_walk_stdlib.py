@@ -53,8 +53,8 @@ def own_docstring(thing: object) -> str:
 
 def signature(thing: object) -> str:
     try:
-        # Defaults that are objects print their address, which differs from run to run.
-        return re.sub(r" at 0x[0-9a-fA-F]+", "", str(inspect.signature(thing)))  # type: ignore[arg-type]
+        # Defaults that are objects print their address, and one is this interpreter's path: both differ between runs.
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", str(inspect.signature(thing)).replace(sys.executable, "python"))  # type: ignore[arg-type]
     except (TypeError, ValueError, AttributeError, NameError, SyntaxError):  # it evaluates text written in C modules
         return ""
 
