@@ -191,7 +191,6 @@ class MLPFunction:
         x = docs.vectors.to(self.matrices[0].dtype)
         learning = torch.is_grad_enabled() and (self.output.requires_grad or x.requires_grad)
         # Without gradients a loop over queries wins: the block of documents and one query's layers stay in cache.
-        # A batched product over 32 queries took twice as long on a CPU (benchmarks/scoring.py).
         return self._batched(x) if learning or x.dim() == 3 or x.is_cuda else self._looped(x)
 
     def _looped(self, x: Tensor) -> Tensor:
