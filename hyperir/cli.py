@@ -106,11 +106,16 @@ def index(
 
     encoder = load(model)
     _say_needs(encoder, collection, count, characters, dtype, batch_size)
-    if (output / "commits").is_dir():
-        target = Index.open(output, encoder)
-    else:
-        target = Index.create(output, encoder, dtype=dtype)  # type: ignore[arg-type]
-    added = target.add(collection.documents(), batch_size=batch_size, total=count)
+    new = not (output / "commits").is_dir()
+    target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
+    try:
+        added = target.add(collection.documents(), batch_size=batch_size, total=count)
+    except BaseException:
+        if new:  # an index that holds nothing is not what was asked for
+            import shutil
+
+            shutil.rmtree(output)
+        raise
     info = target.info()
     if as_json:
         _print_json({"added": added, **info})

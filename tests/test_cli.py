@@ -194,3 +194,10 @@ def test_an_empty_collection_makes_an_index_that_answers_with_nothing(world, tmp
     assert done.returncode == 0, done.stderr
     done = hyperir("search", tmp_path / "empty.index", "fox", "--json")
     assert json.loads(done.stdout) == []
+
+
+def test_a_failed_first_add_leaves_no_index_behind(world, tmp_path):
+    lines(tmp_path / "corpus.jsonl", [{"id": "9", "text": "fox"}, {"id": "9", "text": "dog"}])
+    done = hyperir("index", tmp_path / "corpus.jsonl", "-o", tmp_path / "new.index", "--model", world / "model")
+    assert done.returncode == 2, done.stderr
+    assert not (tmp_path / "new.index").exists()

@@ -238,7 +238,9 @@ def _not_found(root: Path) -> InputError:
     return InputError(
         f"there is no index at {root}",
         got="" if root.exists() else "no such folder",
-        fix="did you mean " + " or ".join(str(f) for f in near[:3]) + "?" if near else "make one with Store.create",
+        fix="did you mean " + " or ".join(str(f) for f in near[:3]) + "?"
+        if near
+        else "make one with `hyperir index CORPUS -o FOLDER`, or Index.create in Python",
     )
 
 
