@@ -288,7 +288,7 @@ def test_an_index_that_is_not_there_names_those_nearby(tmp_path, small):
         Store.open(tmp_path / "smal.index")
     with pytest.raises(InputError, match=r"did you mean .*small\.index\?"):
         Store.open(tmp_path)
-    with pytest.raises(InputError, match=r"make one with Store\.create"):
+    with pytest.raises(InputError, match=r"make one with `hyperir index"):
         Store.open(tmp_path / "a" / "b" / "c")
 
 
