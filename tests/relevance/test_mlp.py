@@ -118,7 +118,7 @@ def test_scaled_keeps_wide_layers_near_one():
     net = QNETS.build({"type": "mlp", "hidden": (384, 384), "scaled": True, "layer_norm": False}, width=384)
     x = functional.normalize(torch.randn(200, 384), dim=-1) * net.input_scale
     for i, layer in enumerate(net.hidden):
-        x = net.after_linear(i, x, layer(x))
+        x = net.after_activation(i, x, net.activation(layer(x)))
         assert 0.3 < x.square().mean().sqrt() < 3
 
 

@@ -11,9 +11,8 @@ writes for a matrix over sqrt(fan-in), the output over sqrt(width), the last lay
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Literal
 
@@ -24,18 +23,10 @@ from torch import Tensor, nn
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.hypernet.target import Slot
+from hyperir.relevance.qnets.fused import ACTIVATIONS, linear
 from hyperir.relevance.vectors import inner
 
 __all__ = ["MLP", "MLPFunction"]
-
-# In place where the derivative needs only the result: one fewer array of the hidden width a layer.
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "relu": partial(F.relu, inplace=True),
-    "leaky_relu": partial(F.leaky_relu, inplace=True),
-    "gelu": F.gelu,
-    "tanh": torch.tanh,
-    "sigmoid": torch.sigmoid,
-}
 
 
 class MLPConfig(Config):
@@ -102,13 +93,16 @@ class MLP(nn.Module):
         """The definition: (N, D) -> (N,)."""
         x = self.input_scale * x
         for i, layer in enumerate(self.hidden):
-            x = self.after_linear(i, x, layer(x))
+            x = self.after_activation(i, x, self.activation(layer(x)))
         return self.output(x)[..., 0]  # type: ignore[no-any-return]
 
-    def after_linear(self, i: int, x: Tensor, y: Tensor, scale: float = 1.0) -> Tensor:
-        """The rest of hidden block i: y is its linear map of scale * x."""
+    def activation(self, y: Tensor) -> Tensor:
+        """The activation of the hidden layers; may overwrite y."""
+        return ACTIVATIONS[self.config.activation](y)
+
+    def after_activation(self, i: int, x: Tensor, y: Tensor, scale: float = 1.0) -> Tensor:
+        """The rest of hidden block i: y is the activation of its linear map of scale * x."""
         config = self.config
-        y = ACTIVATIONS[config.activation](y)
         last = i == len(self.hidden) - 1
         residual = config.residual and x.shape[-1] == y.shape[-1] and (config.residual_on_last or not last)
         if config.layer_norm and config.norm_before_residual:
@@ -122,7 +116,7 @@ class MLP(nn.Module):
     def function(self, parameters: Mapping[str, Tensor], base: Tensor | None) -> MLPFunction:
         """The functions of Q queries from parameters (Q, *shape) and an optional linear part (Q, D)."""
         matrices = [parameters[f"hidden.{i}.weight"] for i in range(len(self.hidden))]
-        # Scaling the first matrix instead of every document; the residual past it is scaled in `after_linear`.
+        # Scaling the first matrix instead of every document; the residual past it is scaled in `after_activation`.
         matrices[0] = matrices[0] * self.input_scale
         biases = [parameters[f"hidden.{i}.bias"] for i in range(len(self.hidden))]
         return MLPFunction(self, tuple(matrices), tuple(biases), parameters["output.weight"][:, 0], base)
@@ -200,7 +194,8 @@ class MLPFunction:
             y = x
             for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
                 scale = self.net.input_scale if i == 0 else 1.0
-                y = self.net.after_linear(i, y, F.linear(y, matrix[q], bias[q]), scale)
+                hidden = linear(y, matrix[q], bias[q], self.net.config.activation)
+                y = self.net.after_activation(i, y, hidden, scale)
             torch.mv(y.to(self.output.dtype), self.output[q], out=scores[q])
         return scores
 
@@ -208,7 +203,8 @@ class MLPFunction:
         y = x if x.dim() == 3 else x.expand(self.num_queries, -1, -1)
         for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
             scale = self.net.input_scale if i == 0 else 1.0
-            y = self.net.after_linear(i, y, torch.baddbmm(bias[:, None], y, matrix.transpose(1, 2)), scale)
+            hidden = self.net.activation(torch.baddbmm(bias[:, None], y, matrix.transpose(1, 2)))
+            y = self.net.after_activation(i, y, hidden, scale)
         return torch.einsum("qnh,qh->qn", y.to(self.output.dtype), self.output)
 
     def gradient(self, docs: Dense) -> Tensor:
