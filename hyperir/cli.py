@@ -19,7 +19,6 @@ from hyperir.core.errors import HyperIRError, InputError
 
 if TYPE_CHECKING:
     from hyperir.core.types import Hit
-    from hyperir.corpus.collection import Collection
 
 __all__ = ["app", "main"]
 
@@ -99,17 +98,20 @@ def index(
     collection = open_collection(corpus, id_column=id_column, text_column=text_column, title_column=title_column)
     if dtype not in ("float32", "float16"):
         raise InputError(f"vectors cannot be stored as {dtype!r}", expected="float32 or float16")
-    # Reading the collection once before any work finds its errors at once, and gives the bar its total.
-    count, characters = _survey(collection)
     from hyperir.encode import load
+    from hyperir.encode.needs import say_needs, survey
+
+    found = survey(collection)  # before the model is loaded, so that the collection's errors come at once
     from hyperir.search import Index
 
     encoder = load(model)
-    _say_needs(encoder, collection, count, characters, dtype, batch_size)
+    # Vectors are stored twice: with the rows, and packed for searching.
+    disk = 2 * found.documents * encoder.width * (4 if dtype == "float32" else 2) + 1.1 * found.characters
+    say_needs(encoder, collection, found, batch_size, disk=disk)
     new = not (output / "commits").is_dir()
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
     try:
-        added = target.add(collection.documents(), batch_size=batch_size, total=count)
+        added = target.add(collection.documents(), batch_size=batch_size, total=found.documents)
     except BaseException:
         if new:  # an index that holds nothing is not what was asked for
             import shutil
@@ -182,35 +184,56 @@ def search(
 @app.command("eval")
 def evaluate_(
     more: Annotated[list[str] | None, typer.Argument(metavar="[MEASURE]...", help="More measures.")] = None,
-    run: Annotated[Path | None, typer.Option(help="A TREC run to measure.")] = None,
-    qrels: Annotated[Path | None, typer.Option(help="Judgements, TREC or BEIR format.")] = None,
-    index_: Annotated[Path | None, typer.Option("--index", help="An index to search and measure instead.")] = None,
-    collection: Annotated[str | None, typer.Option(help="With --index: whose queries and judgements.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Measure a TREC run,")] = None,
+    index_: Annotated[Path | None, typer.Option("--index", help="or an index,")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-M", help="or a model by its name, or bm25;")] = None,
+    collection: Annotated[
+        str | None, typer.Option(help="against a collection, a source as of `hyperir index`,")
+    ] = None,
+    qrels: Annotated[Path | None, typer.Option(help="or --run against judgements, TREC or BEIR format.")] = None,
     split: Annotated[str, typer.Option(help="Of the collection.")] = "test",
     measure: Measures = ["nDCG@10", "RR@10", "R@100"],  # noqa: B006 - typer copies it
-    k: Annotated[int, typer.Option("-k", help="With --index: answers a query.")] = 1000,
+    k: Annotated[int, typer.Option("-k", min=1, help="With --index or --model: answers a query.")] = 1000,
     by_query: Annotated[bool, typer.Option("--by-query", help="Also every query's values (JSON).")] = False,
     as_json: AsJson = False,
     offline: Offline = False,
 ) -> None:
-    """Measure a run against judgements, or an index against a collection."""
+    """Measure a run, an index or a model against a collection, or a run against judgements."""
     _offline(offline)
-    from hyperir.evaluate import evaluate
+    options = {"--run": run, "--index": index_, "--model": model, "--collection": collection, "--qrels": qrels}
+    given = [option for option, value in options.items() if value is not None]
+    if given not in (["--run", "--qrels"], *([what, "--collection"] for what in ("--run", "--index", "--model"))):
+        raise InputError(
+            "what is measured, and against what?",
+            expected="--run FILE, --index FOLDER or --model NAME; and --collection SOURCE, or for a run --qrels FILE",
+            got=" ".join(given) or "neither",
+        )
+    from hyperir.evaluate import check_measures, evaluate
 
     wanted = [name for text in [*measure, *(more or [])] for name in text.replace(",", " ").split()]
-    if run is not None and qrels is not None:
-        from hyperir.corpus.trec import read_qrels, read_run
+    check_measures(wanted)
+    from hyperir.corpus import open_collection
+    from hyperir.corpus.trec import read_qrels, read_run
 
-        scores = evaluate(read_qrels(qrels), read_run(run), wanted)
-    elif index_ is not None and collection is not None:
-        from hyperir.corpus import open_collection
-        from hyperir.search import Index
-
-        source = open_collection(collection)
-        answers = Index.open(index_).run(source.queries(split), k)
-        scores = evaluate(source.qrels(split), answers, wanted)
+    if collection is None:
+        assert run is not None
+        assert qrels is not None
+        judged, answers = read_qrels(qrels), read_run(run)
     else:
-        raise InputError("what is measured?", expected="--run FILE --qrels FILE, or --index FOLDER --collection SOURCE")
+        source = open_collection(collection)
+        judged = source.qrels(split)
+        if run is not None:
+            answers = read_run(run)
+        elif index_ is not None:
+            from hyperir.search import Index
+
+            answers = Index.open(index_).run(source.queries(split), k)
+        else:
+            assert model is not None
+            from hyperir.search.memory import run_in_memory
+
+            answers = run_in_memory(model, source, source.queries(split), k)
+    scores = evaluate(judged, answers, wanted)
     if as_json or by_query:
         _print_json(
             {"queries": len(scores.by_query[wanted[0]]), "missing": scores.missing, "unjudged@10": scores.unjudged}
@@ -229,6 +252,7 @@ def evaluate_(
 @app.command()
 def info(folder: Annotated[Path, typer.Argument(metavar="INDEX")], as_json: AsJson = False) -> None:
     """Say what an index holds."""
+    from hyperir.core.amounts import bytes_text
     from hyperir.index.store import Store
 
     facts = Store.open(folder).info()
@@ -236,7 +260,7 @@ def info(folder: Annotated[Path, typer.Argument(metavar="INDEX")], as_json: AsJs
         _print_json(facts)
         return
     encoder = facts["encoder"]
-    size = ", ".join(f"{part} {_bytes(n)}" for part, n in facts["bytes"].items())
+    size = ", ".join(f"{part} {bytes_text(n)}" for part, n in facts["bytes"].items())
     print(f"{facts['path']}\n  documents  {facts['documents']:,} ({facts['empty_texts']:,} with empty text)")
     print(f"  vectors    {facts['width']} wide, {facts['dtype']}, by {encoder['name'] if encoder else 'yourself'}")
     print(f"  metadata   {', '.join(f'{k} ({v})' for k, v in facts['metadata'].items()) or 'none'}")
@@ -287,54 +311,7 @@ def _first_line(text: str, width: int = 100) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def _bytes(n: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if n < 1000:
-            return f"{n:,.0f} {unit}"
-        n /= 1000
-    return f"{n:,.1f} GB"
-
-
 def _reason(model: Any, question: str, hit: Hit) -> str:
     from hyperir.search.explain import explain
 
     return str(explain(model, question, hit.text, hit.title))
-
-
-def _survey(collection: Collection) -> tuple[int, int]:
-    from hyperir.core.progress import track
-
-    count = characters = 0
-    for row in track(collection.documents(), "Reading", collection.count, "documents"):
-        count += 1
-        characters += len(row["text"]) + len(row.get("title") or "")
-    return count, characters
-
-
-def _say_needs(encoder: Any, collection: Collection, count: int, characters: int, dtype: str, batch_size: int) -> None:
-    """Tell memory, disk and time before the work; the time from encoding a sample of this very collection."""
-    import itertools
-    import resource
-    import time
-
-    sample = list(itertools.islice(collection.documents(), min(count, 2 * batch_size)))
-    start = time.perf_counter()
-    if sample:
-        encoder.encode_document(sample, batch_size=batch_size, show_progress_bar=False)
-    share = max(sum(len(row["text"]) + len(row.get("title") or "") for row in sample), 1)
-    seconds = (time.perf_counter() - start) * characters / share
-    cells = count * encoder.width
-    # Vectors are stored twice: with the rows, and packed for searching.
-    disk = 2 * cells * (4 if dtype == "float32" else 2) + 1.1 * characters
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + 200e6
-    print(
-        f"{count:,} documents, {characters / 1e6:,.1f} million characters, by {encoder.name}: "
-        f"about {_duration(seconds)}, {_bytes(disk)} of disk, {_bytes(memory)} of memory",
-        file=sys.stderr,
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(seconds, 1):.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -86,14 +86,62 @@ def test_a_query_file_becomes_a_run_that_eval_measures(world, tmp_path):
     assert "RR@10" in found
 
 
-def test_eval_of_an_index_against_a_collection(world, tmp_path):
-    lines(tmp_path / "corpus.jsonl", [{"_id": d["id"], "text": d["text"]} for d in DOCUMENTS])
-    lines(tmp_path / "queries.jsonl", [{"_id": "a", "text": "fox"}])
-    (tmp_path / "qrels").mkdir()
-    (tmp_path / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\na\t1\t1\n")
-    done = hyperir("eval", "--index", world / "my.index", "--collection", tmp_path)
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory):
+    """The documents as a test collection, in BEIR's layout, and one without judgements beside it."""
+    folder = tmp_path_factory.mktemp("judged")
+    lines(folder / "corpus.jsonl", [{"_id": d["id"], "text": d["text"], "title": d.get("title")} for d in DOCUMENTS])
+    lines(folder / "queries.jsonl", [{"_id": "a", "text": "quick fox"}, {"_id": "b", "text": "dog"}])
+    (folder / "qrels").mkdir()
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\na\t1\t1\nb\t2\t1\n")
+    return folder
+
+
+def test_eval_of_an_index_against_a_collection(world, judged):
+    done = hyperir("eval", "--index", world / "my.index", "--collection", judged)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[2] == "R@100\t1.0000"
+
+
+def test_eval_of_a_model_measures_as_its_index_and_its_run_do(world, judged, tmp_path):
+    measures = ["--collection", judged, "--json", "--by-query", "-k", 2]
+    bare = hyperir("eval", "--model", world / "model", *measures)
+    assert bare.returncode == 0, bare.stderr
+    assert "4 documents" in bare.stderr, "the needs are told before the work"
+    assert "of disk" not in bare.stderr
+    assert bare.stdout == hyperir("eval", "--index", world / "my.index", *measures).stdout
+    queries = ["--queries", judged / "queries.jsonl", "--run", tmp_path / "out.trec", "-k", 2]
+    assert hyperir("search", world / "my.index", *queries).returncode == 0
+    assert bare.stdout == hyperir("eval", "--run", tmp_path / "out.trec", *measures).stdout
+
+
+def test_eval_of_bm25(judged):
+    done = hyperir("eval", "--model", "bm25", "--collection", judged, "-m", "RR@10")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "RR@10\t1.0000"
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ([], "neither"),
+        (["--collection", "COLLECTION"], "--model NAME"),
+        (["--model", "bm25"], "--collection SOURCE"),
+        (["--model", "bm25", "--qrels", "x.tsv"], "--collection SOURCE"),
+        (["--model", "bm25", "--index", "my.index", "--collection", "COLLECTION"], "--index --model"),
+        (["--run", "x.trec", "--collection", "COLLECTION", "--qrels", "x.tsv"], "--run --collection --qrels"),
+        (["--model", "bm25", "--collection", "CORPUS"], "judgements were asked for"),
+        (["--model", "bm25", "--collection", "COLLECTION", "--split", "tset"], "did you mean 'test'?"),
+        (["--model", "hyperir-minilmm", "--collection", "COLLECTION"], "did you mean 'hyperir-minilm'?"),
+        (["--model", "no-such-model", "--collection", "COLLECTION", "-m", "nDCX@10"], "did you mean 'nDCG'?"),
+        (["--model", "bm25", "--collection", "COLLECTION", "-k", "0"], "'-k'"),
+    ],
+)
+def test_bad_evals(world, judged, options, told):
+    places = {"COLLECTION": judged, "CORPUS": world / "corpus.jsonl"}
+    done = hyperir("eval", *(places.get(option, option) for option in options))
+    assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (2, "", False), done.stderr
+    assert told in done.stderr
 
 
 def test_info_and_verify(world):

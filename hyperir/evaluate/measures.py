@@ -12,7 +12,7 @@ from typing import Any
 
 from hyperir.core.errors import InputError, nearest
 
-__all__ = ["DEFAULT_MEASURES", "Qrels", "Run", "Scores", "evaluate", "ranked"]
+__all__ = ["DEFAULT_MEASURES", "Qrels", "Run", "Scores", "check_measures", "evaluate", "ranked"]
 
 Qrels = Mapping[str, Mapping[str, int]]  # query id -> document id -> grade
 Run = Mapping[str, Mapping[str, float]]  # query id -> document id -> score
@@ -82,6 +82,12 @@ def evaluate(qrels: Qrels, run: Run, measures: Sequence[str] = DEFAULT_MEASURES)
     return Scores(
         tuple(measures), by_query, sum(unjudged) / len(unjudged) if unjudged else 0.0, len(judged) - len(answered)
     )
+
+
+def check_measures(measures: Sequence[str]) -> None:
+    """Raise InputError unless every name is a measure: before work whose result is to be measured."""
+    for name in measures:
+        _parse(name)
 
 
 def ranked(scores: Mapping[str, float]) -> list[str]:

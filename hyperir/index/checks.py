@@ -20,18 +20,19 @@ __all__ = ["check_rows", "check_vectors"]
 BLOCK = 8192  # rows checked at once, so that large batches need no second large array
 
 
-def check_rows(rows: Sequence[Row], first: int) -> None:
+def check_rows(rows: Sequence[Row], first: int, places: dict[str, int] | None = None) -> None:
     """Check ids, titles and texts.
 
     Args:
         rows: the documents.
         first: the place of `rows[0]` in this add, for errors.
+        places: of the ids of this add that came before, to which those of `rows` are added; None forgets them.
 
     Raises:
         InputError: an id, title or text is missing or no text; names the row.
         DuplicateIdError: two rows have the same id.
     """
-    places: dict[str, int] = {}
+    places = {} if places is None else places
     for place, row in enumerate(rows, start=first):
         if not isinstance(row, dict):
             raise InputError(f"row {place} of this add is no row", expected='{"id": ..., "text": ...}', got=plain(row))

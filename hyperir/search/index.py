@@ -20,6 +20,7 @@ from hyperir.index.commit import Dtype, EncoderRecord
 from hyperir.index.store import Store
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.verify import Report
+from hyperir.search.run import run_of
 
 __all__ = ["Index"]
 
@@ -174,16 +175,14 @@ class Index:
 
         Queries go in blocks, so that memory stays bounded.
         """
-        run: dict[str, dict[str, float]] = {}
-        ids = list(queries)
-        with Progress("Searching", len(ids), "queries") as bar:
-            for some in _cut(ids, 64):
-                hits = self.find([queries[query] for query in some], k, strategy=strategy)
-                for query, rows, scores in zip(some, hits.rows.tolist(), hits.scores.tolist(), strict=True):
-                    kept = [row for row in rows if row >= 0]
-                    run[query] = dict(zip(self.store.ids(kept), scores[: len(kept)], strict=True))
-                bar.advance(len(some))
-        return run
+
+        def answer(texts: list[str]) -> Iterator[dict[str, float]]:
+            hits = self.find(texts, k, strategy=strategy)
+            for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True):
+                kept = [row for row in rows if row >= 0]
+                yield dict(zip(self.store.ids(kept), scores[: len(kept)], strict=True))
+
+        return run_of(queries, answer)
 
     def info(self) -> dict[str, Any]:
         """What the index holds, in plain values."""
