@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -148,19 +148,30 @@ class Index:
         return self.model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
 
     def search(
-        self, queries: Sequence[str] | Relevance[Dense], k: int = 10, *, strategy: str | Config = "auto"
+        self,
+        queries: Sequence[str] | Relevance[Dense],
+        k: int = 10,
+        *,
+        strategy: Mapping[str, Any] | Config | str = "auto",
     ) -> list[list[Hit]]:
         """The k best documents of every query, best first.
 
         Args:
             queries: a list of texts; or a relevance function, for vectors of one's own or functions of one's own.
             k: how many; fewer come back where the index holds fewer.
-            strategy: a member of `STRATEGIES`, or "auto".
+            strategy: "auto"; or a member of `STRATEGIES`, by name or configuration, for example
+                {"type": "exact", "first_pass": "bfloat16"}.
         """
         hits = self.find(queries, k, strategy=strategy)
         return [self._read(rows, scores) for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)]
 
-    def find(self, queries: Sequence[str] | Relevance[Dense], k: int = 10, *, strategy: str | Config = "auto") -> Hits:
+    def find(
+        self,
+        queries: Sequence[str] | Relevance[Dense],
+        k: int = 10,
+        *,
+        strategy: Mapping[str, Any] | Config | str = "auto",
+    ) -> Hits:
         """As `search`, but rows and scores only, without reading texts."""
         f = self._functions(queries)
         searcher = STRATEGIES.build(AUTO if strategy == "auto" else strategy, docs=self.store.docs)
@@ -169,7 +180,7 @@ class Index:
         return hits
 
     def run(
-        self, queries: dict[str, str], k: int = 1000, *, strategy: str | Config = "auto"
+        self, queries: dict[str, str], k: int = 1000, *, strategy: Mapping[str, Any] | Config | str = "auto"
     ) -> dict[str, dict[str, float]]:
         """A run, query id -> document id -> score in rank order, for `evaluate` and for TREC files.
 

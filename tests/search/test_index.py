@@ -7,6 +7,7 @@ from tiny_models import HYPER, make_model
 
 from hyperir import Index
 from hyperir.core.errors import DuplicateIdError, FingerprintError, InputError, VectorError
+from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.dot import InnerProduct
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "search", "engine", "ranks", "documents"]
@@ -51,6 +52,27 @@ def test_it_opens_again_with_the_same_hits_and_grows(index, model):
     assert len(again) == len(ROWS) + 1
     assert "new" in {hit.id for hit in again.search(["lazy dog"], k=len(again))[0]}
     assert len(index) == len(ROWS), "an open index stays at its commit"
+
+
+@pytest.mark.parametrize("strategy", ["exact", {"type": "exact", "block": 5}, STRATEGIES.parse({"type": "exact"})])
+def test_a_strategy_is_a_name_or_a_configuration(index, strategy):
+    expected = index.search(["lazy dog"], k=5)[0]
+    found = index.search(["lazy dog"], k=5, strategy=strategy)[0]
+    assert [hit.id for hit in found] == [hit.id for hit in expected]
+    assert list(index.run({"q": "lazy dog"}, k=5, strategy=strategy)["q"]) == [hit.id for hit in expected]
+    assert index.find(["lazy dog"], k=5, strategy=strategy).scored == len(ROWS)
+
+
+def test_a_strategys_configuration_reaches_it(index):
+    seen = []
+
+    class Spy(InnerProduct):
+        def __call__(self, docs):
+            seen.append(docs.shape[0])
+            return super().__call__(docs)
+
+    index.search(Spy(torch.randn(1, index.store.width)), k=1, strategy={"type": "exact", "block": 5})
+    assert seen == [5, 5, 2]
 
 
 def test_k_beyond_n_returns_n(index):
@@ -133,6 +155,10 @@ def test_mistakes_of_a_call(index, tmp_path, model):
         index.search(["fox"], k=0)
     with pytest.raises(InputError, match="did you mean 'exact'"):
         index.search(["fox"], strategy="exakt")
+    with pytest.raises(InputError, match="unknown key 'blok'"):
+        index.search(["fox"], strategy={"type": "exact", "blok": 5})
+    with pytest.raises(InputError, match="which strategies member"):
+        index.search(["fox"], strategy={"first_pass": "bfloat16"})
     with pytest.raises(InputError, match="a model, or the width"):
         Index.create(tmp_path / "none.index")
     with pytest.raises(InputError, match="width = 3"):
