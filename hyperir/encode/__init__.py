@@ -40,18 +40,11 @@ def load(
     Raises:
         ModelError: nothing of this name can be found or read; says what was tried.
     """
-    from hyperir.encode.loading import load as load_model
+    from hyperir.encode.loading import read_model
+    from hyperir.encode.sources import HubOptions
 
-    return load_model(
-        str(name),
-        revision=revision,
-        cache_dir=cache_dir,
-        local_files_only=local_files_only,
-        token=token,
-        dtype=dtype,
-        device=device,
-        allow_pickle=allow_pickle,
-    )
+    options = HubOptions(revision, cache_dir, local_files_only, token, allow_pickle)
+    return read_model(str(name), options, dtype=dtype, device=device)
 
 
 def __getattr__(name: str) -> Any:

@@ -25,22 +25,13 @@ from hyperir.encode.transformer import (
     read_weights,
 )
 
-__all__ = ["load", "load_backbone"]
+__all__ = ["load_backbone", "read_model"]
 
 
-def load(
-    name: str,
-    *,
-    revision: str | None = None,
-    cache_dir: str | Path | None = None,
-    local_files_only: bool = False,
-    token: str | bool | None = None,
-    dtype: torch.dtype | str | None = None,
-    device: torch.device | str | None = None,
-    allow_pickle: bool = False,
+def read_model(
+    name: str, options: HubOptions, *, dtype: torch.dtype | str | None, device: torch.device | str | None
 ) -> Model:
-    """See :func:`hyperir.encode.load`."""
-    options = HubOptions(revision, cache_dir, local_files_only, token, allow_pickle)
+    """The work of :func:`hyperir.encode.load`, which explains the arguments."""
     wanted = None if dtype is None else as_dtype(dtype)
     try:
         folder = bundled().get(name) or locate(name, options)

@@ -18,6 +18,7 @@ from hyperir.core.docs import Dense, States
 from hyperir.core.errors import InputError, ModelError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Relevance, Row
+from hyperir.encode import load
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.card import model_card
 from hyperir.encode.config import BackboneConfig, ModelConfig, Untrained
@@ -239,32 +240,7 @@ class Model(nn.Module):
         self.name = repo_id
         return str(commit.commit_url)
 
-    @classmethod
-    def from_pretrained(
-        cls,
-        id_or_path: str | Path,
-        *,
-        revision: str | None = None,
-        cache_dir: str | Path | None = None,
-        local_files_only: bool = False,
-        token: str | bool | None = None,
-        dtype: torch.dtype | str | None = None,
-        device: torch.device | str | None = None,
-        allow_pickle: bool = False,
-    ) -> Model:
-        """The same as :func:`hyperir.load`, which explains the arguments."""
-        from hyperir.encode.loading import load
-
-        return load(
-            str(id_or_path),
-            revision=revision,
-            cache_dir=cache_dir,
-            local_files_only=local_files_only,
-            token=token,
-            dtype=dtype,
-            device=device,
-            allow_pickle=allow_pickle,
-        )
+    from_pretrained = staticmethod(load)  # under the name that users of transformers look for
 
     def _write(self, folder: Path, name: str, with_backbone: bool, training: Mapping[str, Any] | None) -> None:
         from safetensors.torch import save_file

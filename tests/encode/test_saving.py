@@ -261,3 +261,7 @@ def test_push_to_hub(tmp_path, model, monkeypatch):
     assert (uploaded["repo_id"], uploaded["revision"], uploaded["commit_message"]) == ("me/fox", "v1", "Fox")
     assert torch.equal(scores(Model.from_pretrained(tmp_path / "hub")), scores(model))
     assert 'hyperir.load("me/fox")' in (tmp_path / "hub" / "README.md").read_text()
+
+
+def test_from_pretrained_is_load():
+    assert Model.from_pretrained is hyperir.load
