@@ -28,7 +28,10 @@ class PydocConfig(Config):
 
 
 class Pydoc(DocumentsOnly):
-    """A document for each docstring of the standard library; `kind` is module, class, function or method."""
+    """A document for each docstring of the standard library, under the name that a programmer would type.
+
+    `kind` is module, class, function or method. How a name is chosen is told in `_walk_stdlib.py`.
+    """
 
     Config = PydocConfig
     understood = "pydoc (the documentation of this Python)"
@@ -45,7 +48,7 @@ class Pydoc(DocumentsOnly):
 
     def documents(self) -> Iterator[Row]:
         """Stream the documents from an interpreter of their own. Raises CollectionError where it fails."""
-        command = [sys.executable, "-I", str(WALKER)]
+        command = [sys.executable, "-I", "-S", str(WALKER)]
         with tempfile.TemporaryFile() as messages:
             try:
                 walk = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=messages)
@@ -78,7 +81,7 @@ def _row(line: bytes) -> Row:
 def _failed(got: str) -> CollectionError:
     return CollectionError(
         "the documentation of this Python cannot be read",
-        expected=f"JSON lines from {sys.executable} -I {WALKER}",
+        expected=f"JSON lines from {sys.executable} -I -S {WALKER}",
         got=got,
         fix="run that command by hand to see why it stops",
     )
