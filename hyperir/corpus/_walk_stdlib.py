@@ -18,8 +18,8 @@ programmer would type. All modules are imported before any name is chosen; of an
 Members are named after their class: `array.array.append`, because the class is `array.array` rather than `ArrayType`.
 
 Different objects share a passage if they have the same docstring and the same last part of the name: `bytearray.strip`
-repeats `bytes.strip`. Its id is a well-known name, or else a module's before a class's, a base class's before its
-subclasses', a builtin's, the one with fewer dots, the shorter. The same docstring under another last part stays:
+repeats `bytes.strip`. Its id is a well-known name, or else one in a module before one in a class, then as in 4, then
+that of the class with the fewest bases, then as in 3 and 6. The same docstring under another last part stays:
 `operator.inv` and `operator.invert` are looked for by different words.
 """
 
@@ -70,7 +70,7 @@ class Name(NamedTuple):
     tier: int  # how good the module is as the place of this name
     alias: bool  # not the name that the object has for itself
     away: bool  # not where the object is at home
-    depth: int  # the number of the owner's bases; 0 outside classes
+    depth: int  # how many classes the owner builds on, itself included; 0 outside classes
     name: str
     kind: str
     thing: object  # as it is found there: a bound method's signature has no `self`
