@@ -136,6 +136,7 @@ def search(
     run: Annotated[Path | None, typer.Option(help="Where --queries' answers go, as a TREC run.")] = None,
     model: Annotated[str | None, typer.Option("--model", "-M", help="Another model with the same vectors.")] = None,
     strategy: Annotated[str, typer.Option(help="How to search; auto chooses.")] = "auto",
+    where: Annotated[str | None, typer.Option(help="Only documents that pass, such as 'year >= 2020'.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each document was returned.")] = False,
     as_json: AsJson = False,
     offline: Offline = False,
@@ -157,7 +158,7 @@ def search(
         from hyperir.corpus.trec import read_queries, write_run
 
         texts = read_queries(queries)
-        answers = opened.run(texts, k, strategy=strategy)
+        answers = opened.run(texts, k, strategy=strategy, where=where)
         if run is None:
             _print_json(answers)
         else:
@@ -165,7 +166,7 @@ def search(
             print(f"{run}: {len(answers):,} queries, up to {k} answers each", file=sys.stderr)
         return
     assert question is not None
-    hits = opened.search([question], k, strategy=strategy)[0]
+    hits = opened.search([question], k, strategy=strategy, where=where)[0]
     reasons = [_reason(opened.model, question, hit) if explain else "" for hit in hits]
     if as_json:
         _print_json(
@@ -178,7 +179,7 @@ def search(
         if why:
             print(f"     why: {why}")
     if not hits:
-        print("no answers: the index is empty", file=sys.stderr)
+        print(f"no answers: {'no document passes --where' if len(opened) else 'the index is empty'}", file=sys.stderr)
 
 
 @app.command("eval")

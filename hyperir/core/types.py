@@ -90,9 +90,12 @@ class Encoder(Protocol[D_co]):
 
 
 class Strategy(Protocol[D_co]):
-    """A way to find the best rows of an index under any relevance function it can use."""
+    """A way to find the best rows of an index under any relevance function it can use.
 
-    def search(self, f: Relevance[D_co], k: int) -> Hits: ...
+    `allowed` is (N,) bool, True where a row may come back; None allows all.
+    """
+
+    def search(self, f: Relevance[D_co], k: int, allowed: Tensor | None = None) -> Hits: ...
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+from torch import Tensor
+
 from hyperir.core.errors import InputError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
 from hyperir.index import durable
 from hyperir.index.commit import Commit, Dtype, EncoderRecord
+from hyperir.index.filters import Filter
 from hyperir.index.lock import NAME as LOCK
 from hyperir.index.lock import exclusive
+from hyperir.index.masks import Masks
 from hyperir.index.packed import Packed
 from hyperir.index.schema import OWN, decode
 from hyperir.index.stored import StoredDocs
@@ -152,6 +156,19 @@ class Store:
         """All vectors, (N,), in the order in which they were added."""
         parts = [Packed(self.path, g.file, g.documents, self.width, self.dtype) for g in self.commit.generations]
         return StoredDocs(parts, self.width, self.dtype)
+
+    @cached_property
+    def _masks(self) -> Masks:
+        return Masks(self._rows, self.commit.metadata, self.docs)
+
+    def mask(self, where: str | Filter) -> Tensor:
+        """(N,) bool: True at the positions whose documents pass a filter; see `hyperir.index.filters`.
+
+        Raises:
+            UnknownNameError: a column that the index does not have; names the nearest.
+            InputError: no filter, or a value of another type than the column's.
+        """
+        return self._masks(where)
 
     def rows(self, positions: Sequence[int]) -> list[Row]:
         """The documents at these positions, in the order asked: id, title ("" where there is none), text, metadata."""

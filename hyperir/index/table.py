@@ -62,11 +62,11 @@ class RowTable:
         with self._explained():
             return self.dataset.take(list(positions), columns=columns)
 
-    def scan(self, columns: list[str]) -> Iterator[Any]:
-        """All rows in order, as Arrow record batches."""
+    def scan(self, columns: list[str], where: str | None = None) -> Iterator[Any]:
+        """All rows in order, or those that a predicate of `hyperir.index.predicates` lets pass, as record batches."""
         if self.version:
             with self._explained():
-                yield from self.dataset.to_batches(columns=columns, batch_size=BATCH, scan_in_order=True)
+                yield from self.dataset.to_batches(columns=columns, batch_size=BATCH, scan_in_order=True, filter=where)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

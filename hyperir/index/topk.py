@@ -1,4 +1,4 @@
-"""The k best of scores, ties broken by row."""
+"""The k best of scores, ties broken by row, and the rows that may be among them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,29 @@ import math
 import torch
 from torch import Tensor
 
+from hyperir.core.errors import InputError
 from hyperir.core.types import Hits
 
-__all__ = ["Best", "best"]
+__all__ = ["Best", "allowed_rows", "best"]
+
+
+def allowed_rows(allowed: Tensor, n: int) -> Tensor:
+    """The rows that may come back, (M,) int64, ascending.
+
+    Args:
+        allowed: (N,) bool.
+        n: N.
+
+    Raises:
+        InputError: another shape or type.
+    """
+    if allowed.dtype != torch.bool or allowed.shape != (n,):
+        raise InputError(
+            "`allowed` says of every row whether it may come back",
+            expected=f"torch.bool, shape ({n},)",
+            got=f"{allowed.dtype}, shape {tuple(allowed.shape)}",
+        )
+    return allowed.cpu().nonzero().flatten()
 
 
 def best(scores: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row
 from hyperir.encode import load
 from hyperir.index.checks import check_rows
 from hyperir.index.commit import Dtype, EncoderRecord
+from hyperir.index.filters import Filter
 from hyperir.index.store import Store
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.verify import Report
@@ -153,6 +154,7 @@ class Index:
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
+        where: str | Filter | None = None,
     ) -> list[list[Hit]]:
         """The k best documents of every query, best first.
 
@@ -161,8 +163,9 @@ class Index:
             k: how many; fewer come back where the index holds fewer.
             strategy: "auto"; or a member of `STRATEGIES`, by name or configuration, for example
                 {"type": "exact", "first_pass": "bfloat16"}.
+            where: only documents that pass this filter, such as "year >= 2020"; see `hyperir.index.filters`.
         """
-        hits = self.find(queries, k, strategy=strategy)
+        hits = self.find(queries, k, strategy=strategy, where=where)
         return [self._read(rows, scores) for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)]
 
     def find(
@@ -171,16 +174,23 @@ class Index:
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
+        where: str | Filter | None = None,
     ) -> Hits:
         """As `search`, but rows and scores only, without reading texts."""
+        allowed = None if where is None else self.store.mask(where)
         f = self._functions(queries)
         searcher = STRATEGIES.build(AUTO if strategy == "auto" else strategy, docs=self.store.docs)
-        hits = searcher.search(f, k)
+        hits = searcher.search(f, k, allowed)
         self.scored = hits.scored
         return hits
 
     def run(
-        self, queries: dict[str, str], k: int = 1000, *, strategy: Mapping[str, Any] | Config | str = "auto"
+        self,
+        queries: dict[str, str],
+        k: int = 1000,
+        *,
+        strategy: Mapping[str, Any] | Config | str = "auto",
+        where: str | Filter | None = None,
     ) -> dict[str, dict[str, float]]:
         """A run, query id -> document id -> score in rank order, for `evaluate` and for TREC files.
 
@@ -188,7 +198,7 @@ class Index:
         """
 
         def answer(texts: list[str]) -> Iterator[dict[str, float]]:
-            hits = self.find(texts, k, strategy=strategy)
+            hits = self.find(texts, k, strategy=strategy, where=where)
             for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True):
                 kept = [row for row in rows if row >= 0]
                 yield dict(zip(self.store.ids(kept), scores[: len(kept)], strict=True))

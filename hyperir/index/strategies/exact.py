@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
 from hyperir.core.config import Config
 from hyperir.core.errors import CapabilityError, InputError, VectorError
 from hyperir.core.types import Castable, Docs, Hits, Relevance
-from hyperir.index.topk import Best, best
+from hyperir.index.topk import Best, allowed_rows, best
 
 __all__ = ["Exact"]
 
 BUFFER_CELLS = 1 << 20  # scores held before the best are picked, over all queries: 4 MB
+# The share of a block above which all of it is scored.
+DENSE = 0.5
 
 
 class ExactConfig(Config):
@@ -32,7 +36,7 @@ class ExactConfig(Config):
 
 
 class Exact:
-    """Scores all N documents, whatever the function.
+    """Scores all N documents, or all that may come back, whatever the function.
 
     Args:
         config: see :class:`ExactConfig`.
@@ -46,15 +50,21 @@ class Exact:
             raise InputError("a block holds at least one document", got=f"block = {config.block}")
         self.config, self.docs = config, docs
 
-    def search(self, f: Relevance[Any], k: int) -> Hits:
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
         """The k best rows of every query, (Q, k); ties broken by row; padded with -1 where k > N.
 
+        Args:
+            f: the relevance function of Q queries.
+            k: how many.
+            allowed: (N,) bool, True where a row may come back; None allows all.
+
         Raises:
-            InputError: k < 1.
-            VectorError: the function gave NaN for a document.
+            InputError: k < 1, or `allowed` of another shape or type.
+            VectorError: the function gave NaN for a document that may come back.
         """
         if k < 1:
             raise InputError("k counts the answers wanted", expected="k >= 1", got=f"k = {k}")
+        rows = None if allowed is None else allowed_rows(allowed, self.docs.shape[0])
         if self.config.first_pass == "bfloat16":
             if not isinstance(f, Castable):
                 raise CapabilityError(
@@ -63,8 +73,8 @@ class Exact:
                     got=type(f).__name__,
                     fix='search with first_pass="full"',
                 )
-            return self._rescored(f, self._scan(f.to(torch.bfloat16), 2 * k + 64), k)
-        return self._scan(f, k)
+            return self._rescored(f, self._scan(f.to(torch.bfloat16), 2 * k + 64, rows), k)
+        return self._scan(f, k, rows)
 
     def _rescored(self, f: Relevance[Any], coarse: Hits, k: int) -> Hits:
         """The k best of the candidates, by f itself."""
@@ -76,21 +86,28 @@ class Exact:
         top, kept = best(scores, rows, k)
         return Hits(kept, top, coarse.scored)
 
-    def _scan(self, f: Relevance[Any], k: int) -> Hits:
-        n, queries, block = self.docs.shape[0], f.num_queries, self.config.block
+    def _scan(self, f: Relevance[Any], k: int, rows: Tensor | None) -> Hits:
+        queries, block = f.num_queries, self.config.block
         kept = Best(queries, k)
         if queries == 0:
             return kept.hits(0)
-        held = max(block, BUFFER_CELLS // queries // block * block)
-        buffer = torch.empty(queries, min(held, n))
+        held = min(max(block, BUFFER_CELLS // queries // block * block), self.docs.shape[0])
+        scores, places = torch.empty(queries, held), torch.empty(held, dtype=torch.int64)
+        filled = scored = 0
         with torch.inference_mode():
-            for start in range(0, n, held):
-                stop = min(start + held, n)
-                for at in range(start, stop, block):
-                    end = min(at + block, stop)
-                    buffer[:, at - start : end - start] = f(self.docs[at:end])
-                kept.offer(buffer[:, : stop - start], torch.arange(start, stop))
-        hits = kept.hits(n)
+            for part, own in self._parts(rows):
+                if filled + len(own) > held:
+                    kept.offer(scores[:, :filled], places[:filled])
+                    filled = 0
+                found = f(self.docs[part])
+                scored += found.shape[1]
+                if isinstance(part, slice) and len(own) < found.shape[1]:
+                    found = found[:, own - part.start]
+                scores[:, filled : filled + len(own)] = found
+                places[filled : filled + len(own)] = own
+                filled += len(own)
+            kept.offer(scores[:, :filled], places[:filled])
+        hits = kept.hits(scored)
         if hits.scores.isnan().any():
             query, place = (int(i) for i in hits.scores.isnan().nonzero()[0])
             raise VectorError(
@@ -99,3 +116,26 @@ class Exact:
                 fix="check the model's weights, and the vectors with `hyperir verify`",
             )
         return hits
+
+    def _parts(self, rows: Tensor | None) -> Iterator[tuple[slice | Tensor, Tensor]]:
+        """What is scored at once, in ascending order: a whole block as a slice, or rows gathered from several blocks.
+
+        Yields:
+            what to take of the documents, and the rows among it that may come back, (n,).
+        """
+        n, block = self.docs.shape[0], self.config.block
+        if rows is None:
+            for at in range(0, n, block):
+                end = min(at + block, n)
+                yield slice(at, end), torch.arange(at, end)
+            return
+        counts = torch.bincount(rows // block, minlength=-(-n // block)).tolist()
+        done = seen = 0
+        for number, count in enumerate(counts):
+            start, stop = number * block, min((number + 1) * block, n)
+            if count > DENSE * (stop - start):
+                yield from ((part, part) for part in torch.split(rows[done:seen], block) if len(part))
+                yield slice(start, stop), rows[seen : seen + count]
+                done = seen + count
+            seen += count
+        yield from ((part, part) for part in torch.split(rows[done:seen], block) if len(part))
