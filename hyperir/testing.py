@@ -281,6 +281,56 @@ def ties_break_by_row(strategy: str) -> None:
     assert torch.equal(hits.rows, torch.arange(K).expand(Q, K))
 
 
+def only_allowed_rows_come_back_and_they_as_if_alone(strategy: str) -> None:
+    f, docs = make_function("dot"), make_docs()
+    scores = f(docs)
+    for share in (0.1, 0.5, 0.9):
+        allowed = torch.rand(N) < share
+        allowed[7] = True
+        hits = STRATEGIES.build(strategy, docs=docs).search(f, K, allowed)
+        found = hits.rows >= 0
+        count = min(K, int(allowed.sum()))
+        assert (found.sum(1) <= count).all()
+        assert allowed[hits.rows[found]].all()
+        assert_close(hits.scores[found], scores.gather(1, hits.rows.clamp_min(0))[found])
+        assert (hits.scores[~found] == -math.inf).all()
+        assert all(len(set(rows[rows >= 0].tolist())) == len(rows[rows >= 0]) for rows in hits.rows)
+        if strategy == "exact":
+            expected = scores.masked_fill(~allowed, -math.inf).sort(dim=1, descending=True, stable=True)
+            assert torch.equal(hits.rows[:, :count], expected.indices[:, :count])
+            assert (found.sum(1) == count).all()
+
+
+def all_allowed_is_as_without(strategy: str) -> None:
+    f, docs = make_function("dot"), make_docs()
+    searcher = STRATEGIES.build(strategy, docs=docs)
+    free, allowed = searcher.search(f, K), searcher.search(f, K, torch.ones(N, dtype=torch.bool))
+    assert torch.equal(free.rows, allowed.rows)
+    assert_close(free.scores, allowed.scores)
+
+
+def few_allowed_pads(strategy: str) -> None:
+    f, docs = make_function("dot"), make_docs()
+    for rows in ([], [N - 1], [0, 9]):
+        allowed = torch.zeros(N, dtype=torch.bool)
+        allowed[rows] = True
+        hits = STRATEGIES.build(strategy, docs=docs).search(f, K, allowed)
+        assert hits.rows.shape == hits.scores.shape == (Q, K)
+        assert torch.equal(hits.rows[:, : len(rows)].sort().values, torch.tensor(rows, dtype=torch.int64).expand(Q, -1))
+        assert (hits.rows[:, len(rows) :] == -1).all()
+        assert (hits.scores[:, len(rows) :] == -math.inf).all()
+
+
+def allowed_of_another_shape_or_type_is_refused(strategy: str) -> None:
+    for allowed in (torch.ones(N + 1, dtype=torch.bool), torch.ones(N), torch.ones(Q, N, dtype=torch.bool)):
+        try:
+            STRATEGIES.build(strategy, docs=make_docs()).search(make_function("dot"), K, allowed)
+        except InputError as error:
+            assert str(tuple(allowed.shape)) in str(error), error
+        else:
+            raise AssertionError(f"{allowed.dtype} {tuple(allowed.shape)} was accepted")
+
+
 def k_below_one_is_refused(strategy: str) -> None:
     for k in (0, -1):
         try:
@@ -303,6 +353,10 @@ TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
             k_beyond_n_pads,
             rows_are_unique_and_scores_descend,
             ties_break_by_row,
+            only_allowed_rows_come_back_and_they_as_if_alone,
+            all_allowed_is_as_without,
+            few_allowed_pads,
+            allowed_of_another_shape_or_type_is_refused,
             k_below_one_is_refused,
         ),
     ),

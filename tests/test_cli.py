@@ -68,6 +68,14 @@ def test_search_prints_answers(world):
     assert all("words: " in hit["why"] for hit in found)
 
 
+def test_where_searches_a_part(world):
+    found = json.loads(hyperir("search", world / "my.index", "fox", "--where", "id in ('1', '3')", "--json").stdout)
+    assert sorted(hit["id"] for hit in found) == ["1", "3"]
+    done = hyperir("search", world / "my.index", "fox", "--where", "id = '9'")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "no document passes --where" in done.stderr
+
+
 def test_a_query_file_becomes_a_run_that_eval_measures(world, tmp_path):
     queries = lines(tmp_path / "queries.jsonl", [{"_id": "a", "text": "fox"}, {"_id": "b", "text": "dog"}])
     (tmp_path / "qrels.tsv").write_text("query-id\tcorpus-id\tscore\na\t1\t1\nb\t2\t1\n")
@@ -209,6 +217,8 @@ def test_bad_input_is_named_exits_with_2_and_changes_nothing(world, tmp_path, co
     [
         (["question", "-k", "0"], "k = 0"),
         (["question", "--strategy", "exakt"], "did you mean 'exact'?"),
+        (["question", "--where", "titel = 'fox'"], "did you mean 'title'?"),
+        (["question", "--where", "title ="], "    title =\n           ^"),
         ([], "--queries"),
         (["question", "--queries", "x.jsonl"], "both"),
         (["--queries", "no-such-queries.jsonl"], "no-such-queries.jsonl"),

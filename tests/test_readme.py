@@ -30,6 +30,22 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     assert names["again"].fingerprint == names["model"].fingerprint
 
 
+def test_the_filters_of_the_documentation_do_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "filters.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(snippet, "filters.md", "exec"), names)
+    assert [hit.id for hit in names["hits"][0]] == ["b"]
+    store = names["index"].store
+    filters = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| `")]
+    passing = [
+        store.ids(store.mask(text.strip("`").strip() if text[:2] != "``" else text[3:-3]).nonzero().flatten())
+        for text in filters
+    ]
+    assert dict(zip([text.split()[0].strip("`") for text in filters], passing, strict=True)) == {}
+
+
 def test_the_commands_of_the_readme_exist():
     from hyperir.cli import app
 

@@ -79,3 +79,61 @@ def test_a_bfloat16_first_pass_needs_a_function_that_can():
     exact = STRATEGIES.build({"type": "exact", "first_pass": "bfloat16"}, docs=Dense(torch.randn(5, 8)))
     with pytest.raises(CapabilityError, match="exact cannot make a bfloat16 first pass"):
         exact.search(InnerProduct(torch.randn(1, 8)), 2)
+
+
+SHARES = {"none": [], "few": [0.02], "half": [0.5], "most": [0.98], "mixed": [0.0, 0.02, 1.0, 0.98, 0.02, 0.5, 1.0]}
+
+
+@pytest.mark.parametrize("shares", SHARES.values(), ids=SHARES)
+@pytest.mark.parametrize("block", [1, 7, 100])
+@pytest.mark.parametrize("k", [10, 2000])
+def test_the_allowed_rows_give_brute_force_over_them_whatever_is_not_allowed(shares, block, k, monkeypatch):
+    monkeypatch.setattr("hyperir.index.strategies.exact.BUFFER_CELLS", 1000)  # several buffers
+    n, f = 1003, InnerProduct(torch.randint(-3, 4, (4, 8)).float())
+    vectors = torch.randint(-3, 4, (n, 8)).float()  # many ties
+    chance = torch.tensor(shares or [0.0])[torch.arange(n) // 100 % max(len(shares), 1)]
+    allowed = torch.rand(n) < chance
+    clean = Dense(vectors.clone())
+    vectors[~allowed, 3] = float("nan")
+    hits = STRATEGIES.build({"type": "exact", "block": block}, docs=Dense(vectors)).search(f, k, allowed)
+    rows = allowed.nonzero().flatten()
+    expected = f(clean[rows]).sort(dim=1, descending=True, stable=True)
+    count = min(k, len(rows))
+    assert torch.equal(hits.rows[:, :count], rows[expected.indices[:, :count]])
+    assert torch.equal(hits.scores[:, :count], expected.values[:, :count])
+    assert (hits.rows[:, count:] == -1).all()
+    assert len(rows) <= hits.scored <= 2 * len(rows)
+
+
+def test_only_what_passes_is_scored_where_little_passes():
+    docs, f = Dense(torch.randn(5000, 8)), InnerProduct(torch.randn(2, 8))
+    allowed = torch.arange(5000) % 100 == 3
+    assert STRATEGIES.build("exact", docs=docs).search(f, 10, allowed).scored == 50
+
+
+def test_minus_infinity_is_a_score_that_only_allowed_rows_have():
+    vectors = torch.full((20, 1), -float("inf"))
+    hits = STRATEGIES.build("exact", docs=Dense(vectors)).search(
+        InnerProduct(torch.ones(1, 1)), 15, torch.arange(20) < 12
+    )
+    assert hits.rows.tolist() == [[*range(12), -1, -1, -1]]
+
+
+def test_a_nan_score_of_an_allowed_row_is_an_error():
+    vectors = torch.randn(20, 8)
+    vectors[13] = float("nan")
+    for allowed in (torch.arange(20) == 13, torch.arange(20) > 2):
+        with pytest.raises(VectorError, match="NaN for row 13"):
+            STRATEGIES.build("exact", docs=Dense(vectors)).search(InnerProduct(torch.randn(2, 8)), 5, allowed)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.9])
+def test_a_bfloat16_first_pass_obeys_allowed(share):
+    f, vectors = make_qnets(4), torch.randn(2000, 16)
+    allowed = torch.rand(2000) < share
+    vectors[~allowed] = float("nan")
+    full = STRATEGIES.build("exact", docs=Dense(vectors)).search(f, 50, allowed)
+    quick = STRATEGIES.build({"type": "exact", "first_pass": "bfloat16"}, docs=Dense(vectors)).search(f, 50, allowed)
+    torch.testing.assert_close(quick.scores, full.scores)
+    assert ((quick.rows == -1) == (full.rows == -1)).all()
+    assert (quick.rows == full.rows).float().mean() > 0.97

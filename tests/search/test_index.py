@@ -8,6 +8,9 @@ from tiny_models import HYPER, make_model
 from hyperir import Index
 from hyperir.core.errors import DuplicateIdError, FingerprintError, InputError, VectorError
 from hyperir.index.strategies import STRATEGIES
+
+
+from hyperir.index.filters import Compare
 from hyperir.relevance.dot import InnerProduct
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "search", "engine", "ranks", "documents"]
@@ -73,6 +76,21 @@ def test_a_strategys_configuration_reaches_it(index):
 
     index.search(Spy(torch.randn(1, index.store.width)), k=1, strategy={"type": "exact", "block": 5})
     assert seen == [5, 5, 2]
+
+
+def test_where_searches_a_part_as_if_it_were_all(index, model, tmp_path):
+    part = [row for row in ROWS if row["length"] >= 5 and row["title"] != "quick"]
+    alone = Index.create(tmp_path / "part.index", model)
+    alone.add(part, show_progress=False)
+    where = "length >= 5 and title <> 'quick'"
+    found, expected = index.search(["quick fox", "dog"], where=where), alone.search(["quick fox", "dog"])
+    assert [[hit.id for hit in hits] for hits in found] == [[hit.id for hit in hits] for hits in expected]
+    assert [len(hits) for hits in found] == [len(part)] * 2
+    assert index.run({"q": "dog"}, k=3, where=where)["q"].keys() == {hit.id for hit in expected[1][:3]}
+    assert index.find(["fox"], where=Compare("id", "=", "d3")).rows[0, :2].tolist() == [3, -1]
+    assert index.search(["fox"], where="length is null") == [[]]
+    with pytest.raises(InputError, match="did you mean 'length'"):
+        index.search(["fox"], where="lenght > 1")
 
 
 def test_k_beyond_n_returns_n(index):

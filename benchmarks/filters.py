@@ -1,0 +1,83 @@
+"""Exact search over the documents that pass a filter against exact search over all, in one run.
+
+    python benchmarks/filters.py [--documents 250000] [--threads 2]
+
+The q-net is 384-64-64-1, the filter `number < P` passes P % of the rows. "fresh" computes the mask in every search, "kept"
+finds it in the store. Then the same with a scalar index on the column.
+"""
+
+import argparse
+import statistics
+import tempfile
+from pathlib import Path
+
+import torch
+from scoring import WIDTH, make_functions, seconds
+
+from hyperir.index.masks import Masks
+from hyperir.index.store import Store
+from hyperir.index.strategies import STRATEGIES
+from hyperir.index.table import FOLDER, RowTable
+
+K = 10
+
+
+def make_store(folder, documents):
+    store = Store.create(Path(folder) / "filters.index", width=WIDTH)
+    with store.writer() as writer:
+        for start in range(0, documents, 8192):
+            n = min(8192, documents - start)
+            numbers = torch.randint(100, (n,)).tolist()
+            rows = [{"id": str(start + i), "text": "", "number": number} for i, number in enumerate(numbers)]
+            writer.append(rows, torch.nn.functional.normalize(torch.randn(n, WIDTH), dim=-1))
+    return store.refresh()
+
+
+def with_scalar_index(store):
+    """Masks over a version of the table of which no commit knows: the store itself stays as it is."""
+    import lance
+
+    table = lance.dataset(str(store.path / FOLDER))
+    table.create_scalar_index("number", "BTREE")
+    return Masks(RowTable(store.path, table.latest_version), store.commit.metadata, store.docs)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--documents", type=int, default=250_000)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(0)
+    f = make_functions((64, 64), 1)
+    with tempfile.TemporaryDirectory() as folder:
+        store = make_store(folder, options.documents)
+        exact = STRATEGIES.build("exact", docs=store.docs)
+        print(f"{options.documents:,} documents, {WIDTH} wide, one query, {options.threads} threads")
+        print(f"{'passes':>7}{'scored':>9}  {'scalar index':14}{'fresh ms':>9}{'times':>7}{'kept ms':>9}{'times':>7}")
+        for label, masks in (("no", store.mask), ("BTREE", with_scalar_index(store))):
+            for percent in (1, 10, 30, 50, 70, 90):
+                where = f"number < {percent}"
+                fresh_masks = iter(range(10**6))
+
+                def fresh(masks=masks, percent=percent, count=fresh_masks):
+                    # Every search asks for another filter that passes the same rows, so that none is found again.
+                    return exact.search(f, K, masks(f"number < {percent} and number > {-1 - next(count)}"))
+
+                def kept(masks=masks, where=where):
+                    return exact.search(f, K, masks(where))
+
+                times = [
+                    (seconds(lambda: exact.search(f, K), 1), seconds(fresh, 1), seconds(kept, 1))
+                    for _ in range(options.repeats)  # in turn, so that a slower minute of the machine is shared by all
+                ]
+                every, computed, found = (1000 * statistics.median(column) for column in zip(*times, strict=True))
+                print(
+                    f"{percent:5} % {kept().scored:9,}  {label:14}{computed:9.1f}{every / computed:7.1f}"
+                    f"{found:9.1f}{every / found:7.1f}"
+                )
+
+
+if __name__ == "__main__":
+    main()
