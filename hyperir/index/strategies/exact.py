@@ -17,7 +17,8 @@ from hyperir.index.topk import Best, allowed_rows, best
 __all__ = ["Exact"]
 
 BUFFER_CELLS = 1 << 20  # scores held before the best are picked, over all queries: 4 MB
-# The share of a block above which all of it is scored.
+# The share of a block that must be allowed for all of it to be scored. Gathering costs time a row, so that it pays only
+# below: measured on a CPU, below .3 for an inner product, .5 for 32 of them at once, and .7 for a 384-64-64-1 q-net.
 DENSE = 0.5
 
 
