@@ -7,10 +7,8 @@ from tiny_models import HYPER, make_model
 
 from hyperir import Index
 from hyperir.core.errors import DuplicateIdError, FingerprintError, InputError, VectorError
-from hyperir.index.strategies import STRATEGIES
-
-
 from hyperir.index.filters import Compare
+from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.dot import InnerProduct
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "search", "engine", "ranks", "documents"]
