@@ -8,19 +8,24 @@ from pathlib import Path
 
 from hyperir.core.errors import StoreError
 from hyperir.index import commit as commits
-from hyperir.index.commit import MANIFESTS, TRANSACTIONS, Commit
+from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, Commit
+from hyperir.index.retention import remove
 from hyperir.index.table import FOLDER, manifest_version, transaction_version
 
-__all__ = ["clean", "leftovers"]
+__all__ = ["clean", "has_newer", "leftovers"]
 
 
 def clean(root: Path, commit: Commit) -> None:
     """Remove all leftovers; the newest commit's version is then Lance's latest, so that it can append again."""
-    for name in leftovers(root, commit):
-        (root / name).unlink(missing_ok=True)
+    remove(root, leftovers(root, commit))
     for folder in _folders(root):
         if not any(path.is_file() for path in folder.rglob("*")):
             shutil.rmtree(folder)
+
+
+def has_newer(root: Path, commit: Commit) -> bool:
+    """Whether Lance has a version newer than a commit's, which would keep the next one from being written."""
+    return any(_is_newer(manifest_version(name), commit) for name in _names(root / MANIFESTS))
 
 
 def leftovers(root: Path, commit: Commit) -> list[str]:
@@ -33,7 +38,7 @@ def leftovers(root: Path, commit: Commit) -> list[str]:
     found = [f"{commits.FOLDER}/{p.name}" for p in (root / commits.FOLDER).glob(f"*{commits.TEMPORARY}")]
     found += [MANIFESTS + name for name in _names(root / MANIFESTS) if _is_newer(manifest_version(name), commit)]
     found += [TRANSACTIONS + n for n in _names(root / TRANSACTIONS) if _is_newer(transaction_version(n), commit, 1)]
-    unknown = [name for name in _data(root) if name not in commit.files]
+    unknown = [name for name in _data(root) if name not in commit.files and name not in found]
     if unknown:  # after a crash, or of an older commit: the older ones are read only where there are such files
         known: set[str] = set()
         for number in commits.numbers(root)[:-1]:
@@ -54,12 +59,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return [p for name in ("ann", "tombs") if (root / name).is_dir() for p in (root / name).iterdir() if p.is_dir()]
+    parts = [root / name for name in ("ann", "tombs", INDICES)]
+    return [path for part in parts if part.is_dir() for path in part.iterdir() if path.is_dir()]
 
 
 def _data(root: Path) -> Iterator[str]:
     for part in (FOLDER, "ann", "tombs"):
         for path in (root / part).rglob("*"):
-            name = path.relative_to(root).as_posix()
-            if path.is_file() and not name.startswith((MANIFESTS, TRANSACTIONS)):
-                yield name
+            if path.is_file():
+                yield path.relative_to(root).as_posix()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -33,11 +33,12 @@ __all__ = [
     "publish",
 ]
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "commits"
 TEMPORARY = ".tmp"
 MANIFESTS = "rows.lance/_versions/"
 TRANSACTIONS = "rows.lance/_transactions/"
+INDICES = "rows.lance/_indices/"
 NAME = re.compile(r"(\d{12})\.json")
 
 Dtype = Literal["float32", "float16"]
@@ -58,7 +59,7 @@ class EncoderRecord(Config):
 
 
 class Generation(Config):
-    """An immutable file of packed vectors and how many documents it holds."""
+    """An immutable file of packed vectors and how many rows it holds, dead ones included."""
 
     file: str
     documents: int
@@ -75,17 +76,21 @@ class Column(Config):
 class Commit(Config):
     """The index after one change. Paths are relative to the index folder, with forward slashes.
 
-    `lance_version` 0 and `metadata` None stand for an index that never held a row; the first rows fix `metadata`.
-    `next_key` grows only: a key is never given twice, whatever is deleted.
+    `documents` are alive; `stored` counts the rows on disk, those included whose keys are in `tombstones`, a list of
+    at most one file. `lance_version` 0 and `metadata` None stand for an index that never held a row; the first rows
+    fix `metadata`. `next_key` grows only: a key is never given twice, whatever is deleted. `indexed` names the
+    columns with a scalar index, and `change` says in words what this commit did.
     """
 
     format_version: int = FORMAT
     number: int
     parent: int | None
     created: str
+    change: str
     index_created: str
     lance_version: int
     documents: int
+    stored: int
     next_key: int
     empty_texts: int
     width: int
@@ -94,6 +99,7 @@ class Commit(Config):
     metadata: tuple[Column, ...] | None
     generations: tuple[Generation, ...]
     tombstones: tuple[str, ...]
+    indexed: tuple[str, ...]
     structures: tuple[dict[str, Any], ...]
     files: dict[str, FileRecord]
 
@@ -108,11 +114,15 @@ class Commit(Config):
 
     @model_validator(mode="after")
     def _agree(self) -> Commit:
-        if sum(g.documents for g in self.generations) != self.documents:
-            raise ValueError("the generations do not add up to the documents")
+        if sum(g.documents for g in self.generations) != self.stored:
+            raise ValueError("the generations do not add up to the rows stored")
         named = {g.file for g in self.generations} | set(self.tombstones)
         if unknown := named - self.files.keys():
             raise ValueError(f"no size and hash for {sorted(unknown)}")
+        if not 0 <= self.documents <= self.stored or (self.documents < self.stored) != bool(self.tombstones):
+            raise ValueError("the tombstones do not account for the difference of rows stored and documents")
+        if len(self.tombstones) > 1:
+            raise ValueError("more than one file of tombstones")
         return self
 
 
@@ -164,12 +174,19 @@ def load(root: Path, number: int) -> Commit:
             fix="pip install --upgrade hyperir",
         )
     try:
-        commit = Commit.parse(record, where=name)
+        commit = Commit.parse(_migrated(record), where=name)
     except ConfigError as error:
         raise _damaged(root, name, error.what) from error
     if commit.number != number:
         raise _damaged(root, name, f"commit {commit.number} under the name of another")
     return commit
+
+
+def _migrated(record: dict[str, Any]) -> dict[str, Any]:
+    """A commit of an older format, said in the words of this one."""
+    if record.get("format_version") == 1:  # before deletions and scalar indices
+        record = {**record, "format_version": FORMAT, "stored": record.get("documents"), "indexed": (), "change": ""}
+    return record
 
 
 def newest(root: Path) -> Commit | None:
@@ -178,12 +195,33 @@ def newest(root: Path) -> Commit | None:
     return load(root, found[-1]) if found else None
 
 
-def publish(root: Path, commit: Commit) -> None:
-    """Make a commit the newest, durably. Every file that it names is already synced."""
+def publish(root: Path, commit: Commit, give_up: Iterable[int] = ()) -> None:
+    """Make a commit the newest, durably. Every file that it names is already synced.
+
+    Args:
+        root: the index folder.
+        commit: what to publish.
+        give_up: numbers of older commits that end with it; one sync covers both.
+
+    Raises:
+        StoreError: it is the newest, but the disk did not confirm that.
+    """
     path = root / name_of(commit.number)
     temporary = path.with_suffix(TEMPORARY)
     durable.write_new(temporary, _sealed(commit.model_dump(mode="json")))
     durable.publish(temporary, path)
+    try:
+        for number in give_up:
+            (root / name_of(number)).unlink(missing_ok=True)
+        durable.sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(
+            f"the disk did not confirm commit {commit.number} of {root}",
+            expected=f"{FOLDER}/ synced",
+            got=str(error),
+            fix="check the disk, then open the index: the change is visible now, and may or may not survive a loss of "
+            f"power; it is there where the index still has commit {commit.number}",
+        ) from error
 
 
 def check_files(root: Path, commit: Commit) -> None:

@@ -49,7 +49,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 
 def publish(temporary: Path, path: Path) -> None:
-    """Give a synced file its final name, at once and durably.
+    """Give a synced file its final name, at once; durable when its folder is synced too.
 
     Raises:
         FileExistsError: the name is taken; neither file changed.
@@ -64,7 +64,6 @@ def publish(temporary: Path, path: Path) -> None:
             raise FileExistsError(path) from None
         temporary.rename(path)
     temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
 
 
 def sha256_of(path: Path, advance: Callable[[int], None] | None = None) -> str:

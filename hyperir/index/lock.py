@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hyperir.core.errors import LockedError, StoreError
 
-__all__ = ["exclusive"]
+__all__ = ["Held", "exclusive"]
 
 NAME = "LOCK"
 PAUSE = 0.02  # seconds between two attempts
@@ -42,9 +42,24 @@ else:
         return True
 
 
+class Held:
+    """The lock while it is held.
+
+    Args:
+        dirty: the last holder died or could not clear what it left, so the folder may hold files of no commit. Left
+            true at the end, the next holder is told so.
+    """
+
+    def __init__(self, dirty: bool) -> None:
+        self.dirty = dirty
+
+
 @contextmanager
-def exclusive(root: Path, wait: float = 0.0) -> Iterator[None]:
+def exclusive(root: Path, wait: float = 0.0) -> Iterator[Held]:
     """Hold the index's write lock.
+
+    The file says who holds it, synced before anything else is written and emptied at the end, so that a holder's
+    death shows in it, also after a loss of power.
 
     Args:
         root: the index folder.
@@ -58,7 +73,7 @@ def exclusive(root: Path, wait: float = 0.0) -> Iterator[None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
-        raise StoreError(f"cannot write to {root}", got=str(error), fix="check the folder's permissions") from error
+        raise _unwritable(root, error) from error
     try:
         until = time.monotonic() + wait
         while not _try_lock(descriptor):
@@ -68,15 +83,25 @@ def exclusive(root: Path, wait: float = 0.0) -> Iterator[None]:
                     fix="wait until it is done; the lock frees itself when that process ends",
                 )
             time.sleep(PAUSE)
-        os.ftruncate(descriptor, 0)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        held = Held(dirty=os.fstat(descriptor).st_size > 0)
         try:
-            yield
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            length = os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+            os.ftruncate(descriptor, length)  # afterwards: the file is never empty in between
+            os.fsync(descriptor)
+        except OSError as error:
+            raise _unwritable(root, error) from error
+        try:
+            yield held
         finally:
-            os.ftruncate(descriptor, 0)
+            if not held.dirty:
+                os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _unwritable(root: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write to {root}", got=str(error), fix="check the folder's permissions and the disk")
 
 
 def _holder(path: Path) -> str:

@@ -114,6 +114,14 @@ class Packed:
             raise self._damaged("another header or length")
         return np.frombuffer(mapped, dtype=np.uint8)
 
+    def open(self) -> None:
+        """Map the file now.
+
+        Raises:
+            CorruptError: it is damaged or missing.
+        """
+        self._bytes  # noqa: B018
+
     @cached_property
     def vectors(self) -> Tensor:
         """(N, D), in the mapped memory."""

@@ -18,7 +18,7 @@ from hyperir.core.errors import InputError, nearest
 from hyperir.core.types import Row
 from hyperir.index.commit import Column, Dtype
 
-__all__ = ["OWN", "arrow_schema", "decode", "encode", "infer", "plain"]
+__all__ = ["OWN", "arrow_schema", "decode", "encode", "infer", "is_unicode", "plain"]
 
 OWN = ("id", "title", "text")  # keys of a row that are no metadata
 TAKEN = {"key", "vector", *OWN}
@@ -64,11 +64,12 @@ def infer(rows: Sequence[Row]) -> tuple[tuple[Column, ...], dict[str, Any]]:
 
 
 def _check_name(name: Any) -> None:
-    if not isinstance(name, str) or not _is_unicode(name):
+    if not isinstance(name, str) or not is_unicode(name):
         raise InputError("the name of a metadata column is no text", expected="a string", got=repr(name))
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Whether UTF-8 can hold a text."""
     try:
         text.encode()
     except UnicodeEncodeError:  # half of a surrogate pair

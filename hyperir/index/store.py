@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
+import torch
 from torch import Tensor
 
-from hyperir.core.errors import InputError
+from hyperir.core.errors import CorruptError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
-from hyperir.index import durable
+from hyperir.index import durable, tombstones
 from hyperir.index.commit import Commit, Dtype, EncoderRecord
+from hyperir.index.compact import compact
 from hyperir.index.filters import Filter
 from hyperir.index.lock import NAME as LOCK
 from hyperir.index.lock import exclusive
+from hyperir.index.lookup import check_ids, find
 from hyperir.index.masks import Masks
 from hyperir.index.packed import Packed
 from hyperir.index.schema import OWN, decode
@@ -26,10 +30,27 @@ from hyperir.index.table import FOLDER, RowTable
 from hyperir.index.verify import Report, verify
 from hyperir.index.writer import Writer, writing
 
-__all__ = ["Store"]
+__all__ = ["Past", "Store"]
 
 PARTS = {FOLDER: "rows", "ann": "vectors", "tombs": "tombstones", commits.FOLDER: "commits"}
 NEARBY = 500  # entries of a folder looked at for a suggestion
+
+
+@dataclass(frozen=True)
+class Past:
+    """A commit that can be opened.
+
+    Args:
+        number: of the commit.
+        created: in UTC, ISO 8601.
+        documents: alive then.
+        change: what it did, in words.
+    """
+
+    number: int
+    created: str
+    documents: int
+    change: str
 
 
 class Store:
@@ -77,9 +98,11 @@ class Store:
                 number=1,
                 parent=None,
                 created=created,
+                change="created",
                 index_created=created,
                 lance_version=0,
                 documents=0,
+                stored=0,
                 next_key=0,
                 empty_texts=0,
                 width=width,
@@ -88,6 +111,7 @@ class Store:
                 metadata=None,
                 generations=(),
                 tombstones=(),
+                indexed=(),
                 structures=(),
                 files={},
             )
@@ -95,30 +119,59 @@ class Store:
         return cls(root, commit)
 
     @classmethod
-    def open(cls, path: str | Path) -> Store:
-        """Open the newest commit, after a check that all its files are there in their committed sizes.
+    def open(cls, path: str | Path, commit: int | None = None) -> Store:
+        """Open an index, after a check that all its files are there in their committed sizes.
+
+        Args:
+            path: the index folder.
+            commit: the number of a commit that is retained, see `history`; None opens the newest.
 
         Raises:
-            InputError: there is no index; names those nearby.
+            InputError: there is no index, or no such commit; names those that there are.
             CorruptError: a file is damaged; names it.
             StoreError: a newer release wrote the index.
         """
         root = Path(path).absolute()
-        commit = commits.newest(root)
-        if commit is None:
-            raise _not_found(root)
-        commits.check_files(root, commit)
-        return cls(root, commit)
+        while True:
+            found = commits.numbers(root)
+            if not found:
+                raise _not_found(root)
+            if commit is not None and commit not in found:
+                raise _not_retained(root, commit, found)
+            number = found[-1] if commit is None else commit
+            try:
+                record = commits.load(root, number)
+                commits.check_files(root, record)
+            except CorruptError:
+                if number in commits.numbers(root):
+                    raise
+                continue  # a writer gave it up in between
+            return cls(root, record)
 
     def refresh(self) -> Store:
-        """The index as it is now; this one stays as it was."""
-        return Store.open(self.path)
+        """The index as it is now; this one stays as it was, and is returned where nothing changed."""
+        found = commits.numbers(self.path)
+        return self if found and found[-1] == self.number else Store.open(self.path)
+
+    def history(self) -> list[Past]:
+        """The commits that can be opened, oldest first."""
+        found = []
+        for number in commits.numbers(self.path):
+            try:
+                record = commits.load(self.path, number)
+            except CorruptError:
+                if number in commits.numbers(self.path):
+                    raise
+                continue  # a writer gave it up in between
+            found.append(Past(number, record.created, record.documents, record.change))
+        return found
 
     def writer(self, wait: float = 0.0) -> AbstractContextManager[Writer]:
-        """Add documents: `with store.writer() as writer: writer.append(rows, vectors)`, as often as needed.
+        """Change the index: `with store.writer() as writer: writer.append(rows, vectors)`, as often as needed.
 
-        Leaving the block commits all of it at once; leaving it with an exception commits nothing. The add goes on top
-        of the newest commit, also where this store is older.
+        Leaving the block commits all of it at once; leaving it with an exception commits nothing but what
+        `writer.checkpoint()` committed before. The change goes on top of the newest commit, also where this store is
+        older.
 
         Args:
             wait: seconds to wait while another process writes.
@@ -128,7 +181,17 @@ class Store:
         """
         return writing(self.path, wait)
 
+    def compact(self, keep: int = 1, wait: float = 0.0) -> Store:
+        """Write what is alive again, without the deleted rows and in one piece; see `hyperir.index.compact`.
+
+        Returns:
+            the index as it then is.
+        """
+        compact(self.path, keep, wait)
+        return self.refresh()
+
     def __len__(self) -> int:
+        """Documents, the deleted ones not counted."""
         return self.commit.documents
 
     @property
@@ -153,30 +216,68 @@ class Store:
 
     @cached_property
     def docs(self) -> StoredDocs:
-        """All vectors, (N,), in the order in which they were added."""
+        """All vectors stored, (N,), in the order in which they were added; `alive` tells which are deleted."""
         parts = [Packed(self.path, g.file, g.documents, self.width, self.dtype) for g in self.commit.generations]
+        with self._retained():
+            for part in parts:
+                part.open()  # what is mapped stays readable, also when a writer gives this commit up
         return StoredDocs(parts, self.width, self.dtype)
 
     @cached_property
     def _masks(self) -> Masks:
         return Masks(self._rows, self.commit.metadata, self.docs)
 
-    def mask(self, where: str | Filter) -> Tensor:
-        """(N,) bool: True at the positions whose documents pass a filter; see `hyperir.index.filters`.
+    def allowed(self, where: str | Filter | None = None) -> Tensor | None:
+        """(N,) boolean over the stored rows, what a search may return: alive, and passing the filter if there is one.
+
+        None where every row may come back.
 
         Raises:
             UnknownNameError: a column that the index does not have; names the nearest.
             InputError: no filter, or a value of another type than the column's.
         """
-        return self._masks(where)
+        if where is None:
+            return self.alive
+        with self._retained():
+            mask = self._masks(where)
+        return mask if self.alive is None else mask & self.alive
+
+    @cached_property
+    def alive(self) -> Tensor | None:
+        """(N,) boolean over the stored rows, false where a row is deleted; None where none is."""
+        if not self.commit.tombstones:
+            return None
+        with self._retained():
+            dead = tombstones.read(self.path, self.commit)
+        return torch.from_numpy(~tombstones.among(self.docs.keys.numpy(), dead))
+
+    def positions(self, ids: Sequence[str]) -> list[int]:
+        """Where the documents with these ids stand, in the order asked; -1 for an id that no document has.
+
+        Raises:
+            InputError: a bare string, or an id that is no text.
+        """
+        unique = check_ids(ids)
+        with self._retained():
+            places, which = find((batch.column(0) for batch in self._rows.scan(["id"])), unique)
+        if self.alive is not None:
+            kept = self.alive.numpy()[places]
+            places, which = places[kept], which[kept]
+        known = {unique[i]: place for i, place in zip(which.tolist(), places.tolist(), strict=True)}
+        return [known.get(id_, -1) for id_ in ids]
 
     def rows(self, positions: Sequence[int]) -> list[Row]:
-        """The documents at these positions, in the order asked: id, title ("" where there is none), text, metadata."""
+        """The documents at these positions, in the order asked: id, title ("" where there is none), text, metadata.
+
+        Raises:
+            StoreError: a writer gave this commit up.
+        """
         positions = self._checked(positions)
         if not positions:
             return []
         columns = self.commit.metadata or ()
-        table = self._rows.take(positions, [*OWN, *(column.column for column in columns)])
+        with self._retained():
+            table = self._rows.take(positions, [*OWN, *(column.column for column in columns)])
         own = zip(*(table[name].to_pylist() for name in OWN), strict=True)
         return [
             {"id": id_, "title": title or "", "text": text, **metadata}
@@ -186,14 +287,30 @@ class Store:
     def ids(self, positions: Sequence[int]) -> list[str]:
         """The ids at these positions, in the order asked."""
         positions = self._checked(positions)
-        ids: list[str] = self._rows.take(positions, ["id"])["id"].to_pylist() if positions else []
+        with self._retained():
+            ids: list[str] = self._rows.take(positions, ["id"])["id"].to_pylist() if positions else []
         return ids
+
+    @contextmanager
+    def _retained(self) -> Iterator[None]:
+        """Say it where files are missing because this commit was given up, rather than damaged."""
+        try:
+            yield
+        except CorruptError as error:
+            found = commits.numbers(self.path)
+            if not found or self.number in found:
+                raise
+            raise StoreError(
+                f"commit {self.number} of {self.path} was given up by a later change, and its files with it",
+                expected=f"a commit that is retained: {found[0]} to {found[-1]}",
+                fix="go on with `store.refresh()`, which is the newest",
+            ) from error
 
     def _checked(self, positions: Sequence[int]) -> list[int]:
         checked = [int(position) for position in positions]
         for position in checked:
-            if not 0 <= position < len(self):
-                raise IndexError(f"row {position} of an index of {len(self):,} documents")
+            if not 0 <= position < self.commit.stored:
+                raise IndexError(f"row {position} of an index of {self.commit.stored:,} documents")
         return checked
 
     def info(self) -> dict[str, Any]:
@@ -202,11 +319,13 @@ class Store:
         return {
             "path": str(self.path),
             "documents": commit.documents,
+            "deleted": commit.stored - commit.documents,
             "empty_texts": commit.empty_texts,
             "width": commit.width,
             "dtype": commit.dtype,
             "encoder": commit.encoder.model_dump() if commit.encoder else None,
             "metadata": {column.name: column.type for column in commit.metadata or ()},
+            "indexed": list(commit.indexed),
             "structures": list(commit.structures),
             "commits": len(commits.numbers(self.path)),
             "number": commit.number,
@@ -246,6 +365,17 @@ def _check_place(root: Path) -> None:
             got=", ".join(strangers[:5]) + (", ..." if len(strangers) > 5 else ""),
             fix="choose another folder",
         )
+
+
+def _not_retained(root: Path, commit: int, found: list[int]) -> InputError:
+    runs: list[list[int]] = []
+    for number in found:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    retained = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
+    return InputError(f"{root} has no commit {commit}", expected=f"one that is retained: {retained}", got=str(commit))
 
 
 def _not_found(root: Path) -> InputError:

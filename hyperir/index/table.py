@@ -1,8 +1,8 @@
 """The rows of an index: a Lance table, of which every commit pins one version.
 
-Lance keeps fragments in the order in which they are appended and rows in order within a fragment, so a row's position
-is its place in the order of insertion as long as nothing is compacted. Every file of the table is immutable but
-`latest_version_hint.json`, a shortcut for readers of the latest version; ours pin theirs, so it is removed.
+Lance keeps fragments in the order in which they are appended and rows in order within a fragment, and rows are never
+deleted in place: a row's position is the place of its vector in the packed files. Every file of the table is immutable
+but `latest_version_hint.json`, a shortcut for readers of the latest version; ours pin theirs, so it is removed.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from hyperir.core.errors import CorruptError
-from hyperir.index.commit import MANIFESTS, TRANSACTIONS
+from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS
 
 __all__ = [
     "FOLDER",
     "RowTable",
+    "append",
     "append_fragments",
+    "files_of_version",
     "ids_of_fragment",
+    "make_scalar_index",
     "manifest_version",
-    "publish_fragments",
+    "publish",
     "transaction_version",
 ]
 
@@ -30,6 +33,7 @@ FOLDER = "rows.lance"
 HINT = f"{MANIFESTS}latest_version_hint.json"
 STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
+AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
 
 
@@ -68,6 +72,29 @@ class RowTable:
             with self._explained():
                 yield from self.dataset.to_batches(columns=columns, batch_size=BATCH, scan_in_order=True, filter=where)
 
+    def fragments(self, start: int, stop: int) -> list[Any]:
+        """The fragments that hold the rows from `start` to before `stop`; both stand between two fragments."""
+        found, first = [], 0
+        with self._explained():
+            for fragment in self.dataset.get_fragments() if self.version else []:
+                rows = fragment.metadata.physical_rows
+                if start <= first and first + rows <= stop:
+                    found.append(fragment)
+                first += rows
+        return found
+
+    def stream(self, fragments: Sequence[Any]) -> Iterator[Any]:
+        """All columns of some fragments in order, as Arrow record batches, with little read ahead."""
+        with self._explained():
+            yield from self.dataset.scanner(
+                fragments=list(fragments),
+                scan_in_order=True,
+                batch_size=BATCH,
+                batch_readahead=2,
+                fragment_readahead=1,
+                io_buffer_size=AHEAD,
+            ).to_batches()
+
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
@@ -80,14 +107,20 @@ class RowTable:
             ) from error
 
 
-def append_fragments(root: Path, version: int, table: Any) -> list[Any]:
-    """Write rows as new data files; nobody sees them before `publish_fragments`."""
+def append_fragments(root: Path, version: int, rows: Any) -> list[Any]:
+    """Write rows as new data files; nobody sees them before `publish`.
+
+    Args:
+        root: the index folder.
+        version: of the table that is going to have them; 0 where there is none yet.
+        rows: an Arrow table, or a reader of record batches, which is streamed.
+    """
     from lance.fragment import write_fragments
 
     written: list[Any] = write_fragments(
-        table,
+        rows,
         str(root / FOLDER),
-        schema=table.schema,
+        schema=rows.schema,
         mode="append" if version else "create",
         data_storage_version=STORAGE,
     )
@@ -99,31 +132,66 @@ def files_of(fragments: Sequence[Any]) -> list[str]:
     return [f"{FOLDER}/data/{file.path}" for fragment in fragments for file in fragment.files]
 
 
-def ids_of_fragment(root: Path, fragment: Any) -> list[str]:
-    """The ids in a fragment that is not published yet."""
+def ids_of_fragment(root: Path, fragment: Any) -> Iterator[Any]:
+    """The ids in a fragment that is not published yet, as Arrow arrays."""
     from lance.file import LanceFileReader
 
-    ids: list[str] = []
     for name in files_of([fragment]):
-        ids += LanceFileReader(str(root / name), columns=["id"]).read_all().to_table()["id"].to_pylist()
-    return ids
+        yield from LanceFileReader(str(root / name), columns=["id"]).read_all().to_table()["id"].chunks
 
 
-def publish_fragments(root: Path, version: int, fragments: Sequence[Any], schema: Any) -> list[str]:
-    """Make version + 1 of the table, with these fragments at its end.
+def publish(root: Path, version: int, change: Any) -> int:
+    """Make the next version of the table by a `lance.LanceOperation`.
 
     Returns:
-        the paths of all new files of the table, relative to the index folder.
+        its number.
     """
     import lance
 
-    change = lance.LanceOperation.Append(fragments) if version else lance.LanceOperation.Overwrite(schema, fragments)
     dataset = lance.LanceDataset.commit(str(root / FOLDER), change, read_version=version)
     assert dataset.version == version + 1
     (root / HINT).unlink(missing_ok=True)
-    manifests = [p.name for p in (root / MANIFESTS).iterdir() if manifest_version(p.name) == version + 1]
-    transactions = [p.name for p in (root / TRANSACTIONS).iterdir() if transaction_version(p.name) == version]
-    return files_of(fragments) + [MANIFESTS + name for name in manifests] + [TRANSACTIONS + n for n in transactions]
+    return version + 1
+
+
+def append(root: Path, version: int, fragments: Sequence[Any], schema: Any) -> int:
+    """Publish fragments behind all others; version 0 makes the table.
+
+    Returns:
+        the new version.
+    """
+    import lance
+
+    make = lance.LanceOperation.Append(fragments) if version else lance.LanceOperation.Overwrite(schema, fragments)
+    return publish(root, version, make)
+
+
+def files_of_version(root: Path, version: int) -> list[str]:
+    """Every file that a version of the table consists of, relative to the index folder."""
+    if not version:
+        return []
+    dataset, has_indices = RowTable(root, version).dataset, (root / INDICES).exists()
+    files = files_of([fragment.metadata for fragment in dataset.get_fragments()])
+    segments = [part for index in dataset.describe_indices() for part in index.segments] if has_indices else []
+    files += [f"{INDICES}{part.uuid}/{p.name}" for part in segments for p in (root / INDICES / part.uuid).iterdir()]
+    manifests = [p.name for p in (root / MANIFESTS).iterdir() if manifest_version(p.name) == version]
+    transactions = [p.name for p in (root / TRANSACTIONS).iterdir() if transaction_version(p.name) == version - 1]
+    return files + [MANIFESTS + name for name in manifests] + [TRANSACTIONS + name for name in transactions]
+
+
+def make_scalar_index(root: Path, version: int, column: str) -> int:
+    """Index a column of the table for filters: a bitmap of booleans, a tree of anything else.
+
+    Returns:
+        the new version.
+    """
+    import pyarrow as pa
+
+    dataset = RowTable(root, version).dataset
+    kind = "BITMAP" if pa.types.is_boolean(dataset.schema.field(column).type) else "BTREE"
+    dataset.create_scalar_index(column, kind, replace=True)
+    (root / HINT).unlink(missing_ok=True)
+    return version + 1
 
 
 def manifest_version(name: str) -> int | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from hyperir.core.errors import InputError, StoreError
 from hyperir.core.progress import Progress
 from hyperir.index import commit as commits
-from hyperir.index import durable
+from hyperir.index import durable, tombstones
 from hyperir.index.clean import leftovers
 from hyperir.index.commit import Commit, FileRecord
 from hyperir.index.packed import Packed
 from hyperir.index.table import FOLDER, RowTable
 
-__all__ = ["Problem", "Report", "verify"]
+__all__ = ["Problem", "Report", "disagreements", "hash_all", "read_commits", "verify"]
 
 BLOCK = 8192
 
@@ -41,7 +42,7 @@ class Report:
         leftovers: files of an add that never became part of the index; harmless, the next add removes them.
         files: how many were read.
         bytes: how many were read.
-        documents: in the newest commit, or None where it cannot be read.
+        documents: alive in the newest commit, or None where it cannot be read.
     """
 
     path: Path
@@ -75,26 +76,18 @@ def verify(path: str | Path, show_progress: bool = True) -> Report:
     numbers = commits.numbers(root)
     if not numbers:
         raise InputError(f"there is no index at {root}")
-    problems: list[Problem] = []
+    known, problems = read_commits(root)
+    newest = known.get(numbers[-1])
     files: dict[str, FileRecord] = {}
-    newest: Commit | None = None
-    for number in numbers:
-        name = commits.name_of(number)
-        try:
-            newest = commits.load(root, number)
-        except StoreError as error:
-            newest = None
-            problems.append(Problem(name, f"{error.what}: {error.got}"))
-            continue
-        if newest.parent is not None and newest.parent not in numbers and newest.parent > numbers[0]:
-            problems.append(Problem(commits.name_of(newest.parent), "missing"))
-        for file, record in newest.files.items():
+    for number, commit in known.items():
+        for file, record in commit.files.items():
             if files.setdefault(file, record) != record:
-                problems.append(Problem(file, f"{name} commits another size or hash of it than an earlier commit"))
-    problems += _hash_all(root, files, show_progress)
+                what = f"{commits.name_of(number)} commits another size or hash of it than an earlier commit"
+                problems.append(Problem(file, what))
+    problems += hash_all(root, files, show_progress)
     damaged = {problem.file for problem in problems}
     if newest is not None and not damaged & newest.files.keys():  # the parsers see only files that are as written
-        problems += _agree(root, newest)
+        problems += disagreements(root, newest)
     return Report(
         path=root,
         problems=tuple(problems),
@@ -105,7 +98,25 @@ def verify(path: str | Path, show_progress: bool = True) -> Report:
     )
 
 
-def _hash_all(root: Path, files: dict[str, FileRecord], show_progress: bool) -> Iterator[Problem]:
+def read_commits(root: Path) -> tuple[dict[int, Commit], list[Problem]]:
+    """Every commit that can be read, by its number, oldest first; and what is wrong with the others."""
+    numbers = commits.numbers(root)
+    known: dict[int, Commit] = {}
+    problems: list[Problem] = []
+    for number in numbers:
+        try:
+            known[number] = commits.load(root, number)
+        except StoreError as error:
+            problems.append(Problem(commits.name_of(number), f"{error.what}: {error.got}"))
+            continue
+        parent = known[number].parent
+        if parent is not None and parent not in numbers and parent > numbers[0]:
+            problems.append(Problem(commits.name_of(parent), "missing"))
+    return known, problems
+
+
+def hash_all(root: Path, files: Mapping[str, FileRecord], show_progress: bool) -> Iterator[Problem]:
+    """Compare every file with its committed size and hash."""
     total = sum(-(-record.size // durable.BLOCK) for record in files.values())
     with Progress("Verifying", total=total, unit="MiB", show=show_progress) as bar:
         for name, record in files.items():
@@ -121,7 +132,8 @@ def _hash_all(root: Path, files: dict[str, FileRecord], show_progress: bool) -> 
                 yield Problem(name, "other bytes than committed (SHA-256 differs)")
 
 
-def _agree(root: Path, commit: Commit) -> Iterator[Problem]:
+def disagreements(root: Path, commit: Commit) -> Iterator[Problem]:
+    """Whether the parts of a commit agree with each other; its files are as committed."""
     packed = [Packed(root, g.file, g.documents, commit.width, commit.dtype) for g in commit.generations]
     whole = True
     for part in packed:
@@ -133,6 +145,7 @@ def _agree(root: Path, commit: Commit) -> Iterator[Problem]:
     if whole:
         keys = torch.cat([torch.empty(0, dtype=torch.int64), *(part.keys for part in packed)])
         yield from (Problem(FOLDER, what) for what in _wrong_rows(RowTable(root, commit.lance_version), keys, commit))
+        yield from _wrong_tombstones(root, commit, keys)
 
 
 def _wrong_vectors(part: Packed) -> Iterator[str]:
@@ -143,14 +156,27 @@ def _wrong_vectors(part: Packed) -> Iterator[str]:
             return
 
 
-def _wrong_rows(rows: RowTable, keys: Any, commit: Commit) -> Iterator[str]:
+def _wrong_tombstones(root: Path, commit: Commit, keys: Tensor) -> Iterator[Problem]:
+    for name in commit.tombstones:
+        try:
+            dead = tombstones.read(root, commit)  # as many as rows are stored and not documents
+        except StoreError as error:
+            yield Problem(name, error.got)
+            return
+        if (dead[1:] <= dead[:-1]).any():
+            yield Problem(name, "keys are not increasing")
+        if not np.isin(dead, keys.numpy()).all():
+            yield Problem(name, "a deleted key belongs to no row stored")
+
+
+def _wrong_rows(rows: RowTable, keys: Tensor, commit: Commit) -> Iterator[str]:
     if len(keys) > 1 and not bool((keys[1:] > keys[:-1]).all()):
         yield "keys are not increasing"
     if len(keys) and int(keys[-1]) >= commit.next_key:
         yield f"key {int(keys[-1])} was given, but the next one is committed as {commit.next_key}"
     try:
-        if (count := rows.count()) != commit.documents:
-            yield f"{count:,} rows, committed with {commit.documents:,}"
+        if (count := rows.count()) != commit.stored:
+            yield f"{count:,} rows, committed with {commit.stored:,}"
             return
         place = 0
         for batch in rows.scan(["key"]):

@@ -1,9 +1,8 @@
-"""Appending to an index: any number of batches, then one commit."""
+"""Changing an index: any number of adds, deletions and replacements, then one commit."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -11,62 +10,76 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from hyperir.core.errors import CorruptError, DuplicateIdError, StoreError
+from hyperir.core.errors import CorruptError, DuplicateIdError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
-from hyperir.index import durable, table
 from hyperir.index.checks import check_rows, check_vectors
-from hyperir.index.clean import clean
-from hyperir.index.commit import MANIFESTS, TRANSACTIONS, Column, Commit, FileRecord, Generation
-from hyperir.index.identity import KnownIds, hash_ids
-from hyperir.index.lock import exclusive
-from hyperir.index.packed import FILE, PackedWriter
-from hyperir.index.schema import arrow_schema, encode, infer, plain
+from hyperir.index.clean import clean, has_newer
+from hyperir.index.columns import check_columns, index_column
+from hyperir.index.commit import Commit
+from hyperir.index.draft import Draft
+from hyperir.index.ids import Taken, TakenIds
+from hyperir.index.lock import Held, exclusive
+from hyperir.index.lookup import check_ids
+from hyperir.index.merge import full, merge_from, sizes_of, smaller
+from hyperir.index.pending import Pending
+from hyperir.index.schema import plain
 from hyperir.index.table import RowTable
+from hyperir.index.tombstones import Keys
 
-__all__ = ["Writer", "writing"]
+__all__ = ["Writer", "disk", "locked", "writing"]
 
-BUFFER = 64 << 20  # bytes of rows kept in memory before they become a data file
-BLOCK = 1 << 17  # keys made at once
+NAMED = 5  # ids named in an error
+BATCH = 8192  # texts read at once
 FAILURES = (OSError, RuntimeError)  # of the disk: ours, and Lance's where it wraps them
 
 
 @contextmanager
-def writing(root: Path, wait: float = 0.0) -> Iterator[Writer]:
-    """Hold the lock, clear what a crash left, and commit at the end what the writer was given.
-
-    On any exception nothing is committed and what was written is removed.
-    """
-    with exclusive(root, wait):
+def locked(root: Path, wait: float = 0.0) -> Iterator[tuple[Commit, Held]]:
+    """Hold the lock, with the newest commit and nothing that a crash left."""
+    with exclusive(root, wait) as held:
         newest = commits.newest(root)
         if newest is None:
             raise CorruptError(f"{root} has no commit", fix="restore commits/ from a copy, or make the index again")
         commits.check_files(root, newest)
-        with _disk(root):
-            clean(root, newest)
+        if held.dirty or has_newer(root, newest):
+            with disk(root):
+                clean(root, newest)
+            held.dirty = False
+        yield newest, held
+
+
+@contextmanager
+def writing(root: Path, wait: float = 0.0) -> Iterator[Writer]:
+    """Commit at the end what the writer was given. On any exception nothing since its last checkpoint is committed."""
+    with locked(root, wait) as (newest, held):
         writer = Writer(root, newest)
         try:
             yield writer
-            writer.commit()
+            writer.checkpoint()
         except BaseException:
-            writer.abandon()
+            held.dirty = True
+            with suppress(StoreError):  # the lock then says so, and the next writer does it
+                writer.abandon()
+                held.dirty = False
             raise
 
 
 @contextmanager
-def _disk(root: Path) -> Iterator[None]:
+def disk(root: Path) -> Iterator[None]:
+    """Name what fails on the disk."""
     try:
         yield
     except FAILURES as error:
         raise StoreError(
             f"writing to {root} failed",
             got=str(error),
-            fix="free some space on the disk or check it, then add the documents again; the index is as it was before",
+            fix="free some space on the disk or check it, then do it again; the index is as it was last committed",
         ) from error
 
 
 class Writer:
-    """Adds documents to an index; made by `Store.writer()`.
+    """Changes an index; made by `Store.writer()`.
 
     Args:
         root: the index folder, locked by this process.
@@ -74,18 +87,18 @@ class Writer:
     """
 
     def __init__(self, root: Path, base: Commit) -> None:
-        self.root, self.base = root, base
-        self.added = 0
-        self.empty_texts = 0
+        self.root = root
+        self.added = 0  # rows in all, those of `replace` included
         self._broken = False
-        self._known: KnownIds | None = None
-        self._rows = RowTable(root, base.lance_version)
-        self._columns: tuple[Column, ...] | None = base.metadata
-        self._schema: Any = None
-        self._fragments: list[Any] = []
-        self._buffer: list[Any] = []
-        self._packed: PackedWriter | None = None
-        self._packed_name = f"ann/{uuid.uuid4().hex}/{FILE}"
+        self._begin(base)
+
+    def _begin(self, base: Commit, dead: Keys | None = None) -> None:
+        self.base = base
+        self._draft = Draft.of(self.root, base, dead)
+        self._pending = Pending(self._draft)
+        self._rows = RowTable(self.root, base.lance_version)
+        self._taken = TakenIds(self._rows, base, self._pending, self.added)
+        self._to_index: tuple[str, ...] = ()
 
     def append(self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any]) -> None:
         """Add a batch. Everything is checked first: an error of the input leaves the add as it was, and it can go on.
@@ -100,145 +113,177 @@ class Writer:
             DuplicateIdError: an id that is in the index or in this add already.
             StoreError: the disk failed; this add cannot go on.
         """
-        if self._broken:
-            raise StoreError(f"an earlier write to {self.root} failed", fix="start the add again")
-        check_rows(rows, self.added)
-        stored = check_vectors(vectors, rows, self.base.width, self.base.dtype)
+        stored = self._checked(rows, vectors)
         if not rows:
             return
-        hashes = hash_ids(row["id"] for row in rows)
-        self._check_new(rows, hashes)
-        columns, schema = self._shape(rows)
-        block = self._arrow(rows, stored, columns, schema)
+        ids = [row["id"] for row in rows]
+        if (suspects := self._taken.suspects(ids)) and (taken := self._find(suspects)):
+            id_ = next(id_ for id_ in ids if id_ in taken)
+            raise DuplicateIdError(
+                f"the id {plain(id_)} is already {taken[id_].where}; "
+                f"it comes again as row {self.added + ids.index(id_)} of this add",
+                expected="one row for an id",
+                fix="leave the row out, or replace the old one",
+            )
+        self._insert(rows, stored, ids)
 
-        self._broken = True  # until all of it is written
-        with _disk(self.root):
-            if self._packed is None:
-                (self.root / self._packed_name).parent.mkdir(parents=True)
-                self._packed = PackedWriter(self.root / self._packed_name, self.base.width, self.base.dtype)
-            self._packed.write(stored)
-            self._columns, self._schema = columns, schema
-            self._buffer.append(block)
-            if sum(part.nbytes for part in self._buffer) >= BUFFER:
-                self._flush()
-        self._known_ids.add(hashes)
-        self.added += len(rows)
-        self.empty_texts += sum(not row["text"].strip() for row in rows)
+    def replace(
+        self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any], *, insert_missing: bool = False
+    ) -> int:
+        """Put rows in place of those with the same ids: everything of a row is new, and it moves to the end.
+
+        Args:
+            rows: as for `append`.
+            vectors: as for `append`.
+            insert_missing: add rows whose ids the index does not have, which else is an error.
+
+        Returns:
+            How many rows were replaced.
+
+        Raises:
+            InputError: an id that the index does not have, or a row that cannot be stored.
+            VectorError, StoreError: as for `append`.
+        """
+        stored = self._checked(rows, vectors)
+        if not rows:
+            return 0
+        ids = [row["id"] for row in rows]
+        taken = self._find(self._taken.suspects(ids))
+        if not insert_missing:
+            self._refuse_missing(ids, taken, "insert_missing=True adds them")
+        self._insert(rows, stored, ids)
+        self._bury(taken.values())
+        return len(taken)
+
+    def delete(self, ids: Iterable[str], *, missing_ok: bool = False) -> int:
+        """Delete documents by their ids, which may be added again later.
+
+        Args:
+            ids: which; a repeated one counts once.
+            missing_ok: pass over ids that the index does not have, which else is an error.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            InputError: an id that the index does not have, or a bare string; nothing was deleted.
+        """
+        self._check_usable()
+        wanted = check_ids(ids)
+        taken = self._find(wanted) if wanted else {}
+        if not missing_ok:
+            self._refuse_missing(wanted, taken, "missing_ok=True passes over them")
+        self._bury(taken.values())
+        return len(taken)
+
+    def index_columns(self, names: Iterable[str]) -> None:
+        """Give columns a scalar index, so that filters over them need not read every row.
+
+        It covers the rows of this commit; rows of later ones are read, until this is called again or the index is
+        compacted.
+
+        Args:
+            names: of metadata columns that hold numbers, strings, dates, times or booleans; or "id".
+
+        Raises:
+            InputError: a column that the index does not have or that cannot be indexed.
+        """
+        self._check_usable()
+        checked = check_columns(names, self._pending.columns)
+        self._to_index = tuple(dict.fromkeys((*self._to_index, *checked)))
+
+    def checkpoint(self) -> Commit:
+        """Commit what there is and go on. What is committed stays, whatever comes later.
+
+        Returns:
+            the newest commit, which is the old one where nothing changed.
+        """
+        self._check_usable()
+        draft, pending = self._draft, self._pending
+        changed = not np.array_equal(draft.dead, draft.base_dead)
+        if not (pending.added or changed or self._to_index):
+            return self.base
+        self._broken = True  # until it is committed
+        with disk(self.root):
+            if pending.added:
+                merge_from(draft, smaller(sizes_of(draft), pending.added))
+                pending.finish()
+                merge_from(draft, full(sizes_of(draft)))
+            for name in self._to_index:
+                index_column(draft, name)
+            commit = draft.publish(self._said())
+        self._begin(commit, draft.dead)
         self._broken = False
+        return commit
 
-    def _shape(self, rows: Sequence[Row]) -> tuple[tuple[Column, ...], Any]:
-        """The metadata columns and the table's schema: of this add, of the index, or from these first rows."""
-        if self._columns is None:
-            columns, kinds = infer(rows)
-            return columns, arrow_schema(kinds, self.base.width, self.base.dtype)
-        return self._columns, self._schema if self._schema is not None else self._rows.dataset.schema
-
-    def _arrow(
-        self, rows: Sequence[Row], vectors: np.ndarray[Any, Any], columns: tuple[Column, ...], schema: Any
-    ) -> Any:
-        import pyarrow as pa
-
-        first = self.base.next_key + self.added
-        # The block may stay in the buffer after the caller has reused his arrays.
-        flat = pa.array(np.array(vectors, order="C").reshape(-1))
-        values = {
-            "key": pa.array(np.arange(first, first + len(rows))),
-            "id": pa.array([row["id"] for row in rows], pa.string()),
-            "title": pa.array([row.get("title") for row in rows], pa.string()),
-            "text": pa.array([row["text"] for row in rows], pa.string()),
-            **encode(rows, columns, {field.name: field.type for field in schema}, self.added),
-            "vector": pa.FixedSizeListArray.from_arrays(flat, self.base.width),
-        }
-        return pa.table([values[name] for name in schema.names], schema=schema)
-
-    @property
-    def _known_ids(self) -> KnownIds:
-        if self._known is None:
-            self._known = KnownIds()
-            for batch in self._rows.scan(["id"]):
-                self._known.add(hash_ids(batch.column(0).to_pylist()))
-        return self._known
-
-    def _check_new(self, rows: Sequence[Row], hashes: np.ndarray[Any, Any]) -> None:
-        suspects = self._known_ids.suspects(hashes)
-        if not suspects.any():
-            return
-        # Equal hashes: duplicates, or one chance in billions. The ids themselves decide.
-        wanted = {rows[i]["id"]: self.added + i for i in suspects.nonzero()[0].tolist()}
-        for where, ids in self._all_ids():
-            for place, id_ in enumerate(ids):
-                if id_ in wanted:
-                    raise DuplicateIdError(
-                        f"the id {plain(id_)} is already {where[0]} {where[1] + place}{where[2]}; "
-                        f"it comes again as row {wanted[id_]} of this add",
-                        expected="one row for an id",
-                        fix="leave the row out, or delete the old one first",
-                    )
-
-    def _all_ids(self) -> Iterator[tuple[tuple[str, int, str], list[str]]]:
-        place = 0
-        for batch in self._rows.scan(["id"]):
-            ids = batch.column(0).to_pylist()
-            yield ("row", place, " of the index"), ids
-            place += len(ids)
-        place = 0
-        for ids in self._ids_of_this_add():
-            yield ("row", place, " of this add"), ids
-            place += len(ids)
-
-    def _ids_of_this_add(self) -> Iterator[list[str]]:
-        for fragment in self._fragments:
-            yield table.ids_of_fragment(self.root, fragment)
-        for block in self._buffer:
-            yield block["id"].to_pylist()
-
-    def _flush(self) -> None:
-        import pyarrow as pa
-
-        block = pa.concat_tables(self._buffer)
-        self._fragments += table.append_fragments(self.root, self.base.lance_version, block)
-        self._buffer.clear()
-
-    def commit(self) -> None:
-        """Make the add durable and visible. Called by `writing`; an add without rows leaves the index as it is."""
-        if self._broken:
-            raise StoreError(f"an earlier write to {self.root} failed", fix="start the add again")
-        if self._packed is None:
-            return
-        with _disk(self.root):
-            if self._buffer:
-                self._flush()
-            base, end = self.base, self.base.next_key + self.added
-            starts = range(base.next_key, end, BLOCK)
-            self._packed.finish(np.arange(start, min(start + BLOCK, end)) for start in starts)
-            new = table.publish_fragments(self.root, base.lance_version, self._fragments, self._schema)
-            new.append(self._packed_name)
-            durable.sync_all(self.root, new)
-            kept = {n: r for n, r in base.files.items() if not n.startswith((MANIFESTS, TRANSACTIONS))}
-            update = {
-                "number": base.number + 1,
-                "parent": base.number,
-                "created": commits.now(),
-                "lance_version": base.lance_version + 1,
-                "documents": base.documents + self.added,
-                "next_key": end,
-                "empty_texts": base.empty_texts + self.empty_texts,
-                "metadata": self._columns,
-                "generations": (*base.generations, Generation(file=self._packed_name, documents=self.added)),
-                "files": kept | {name: _record(self.root / name) for name in new},
-            }
-            commits.publish(self.root, Commit(**{**dict(base), **update}))
+    def _said(self) -> str:
+        """What this commit does, in words."""
+        base, added = self.base, self._pending.added
+        deleted = base.documents + added - (self._draft.stored - len(self._draft.dead))
+        parts = [f"added {added:,}"] * (added > 0) + [f"deleted {deleted:,}"] * (deleted > 0)
+        return ", ".join([*parts, *(f"indexed {name!r}" for name in self._to_index)])
 
     def abandon(self) -> None:
-        """Remove what was written. Where that fails too, the next writer does it."""
-        if self._packed is not None:
-            with suppress(OSError):  # a full disk: closing writes what is still buffered
-                self._packed.close()
-        with suppress(OSError, StoreError):
-            newest = commits.newest(self.root)
-            if newest is not None:
+        """Remove what was written since the last commit.
+
+        Raises:
+            StoreError: that failed.
+        """
+        self._pending.close()
+        newest = commits.newest(self.root)
+        if newest is not None:
+            with disk(self.root):
                 clean(self.root, newest)
 
+    def _check_usable(self) -> None:
+        if self._broken:
+            raise StoreError(
+                f"an earlier write to {self.root} failed", fix="start again; the index is as it was last committed"
+            )
 
-def _record(path: Path) -> FileRecord:
-    return FileRecord(size=path.stat().st_size, sha256=durable.sha256_of(path))
+    def _checked(self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        self._check_usable()
+        check_rows(rows, self.added)
+        return check_vectors(vectors, rows, self.base.width, self.base.dtype)
+
+    def _find(self, ids: Sequence[str]) -> dict[str, Taken]:
+        return self._taken.find(ids, self._draft.dead) if ids else {}
+
+    def _refuse_missing(self, ids: Sequence[str], taken: dict[str, Taken], fix: str) -> None:
+        missing = [id_ for id_ in ids if id_ not in taken]
+        if missing:
+            named = ", ".join(plain(id_) for id_ in missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+            raise InputError(
+                f"{len(missing):,} of {len(ids):,} ids are not in the index",
+                expected="ids of documents that are there",
+                got=named,
+                fix=fix,
+            )
+
+    def _insert(self, rows: Sequence[Row], stored: np.ndarray[Any, Any], ids: Sequence[str]) -> None:
+        block = self._pending.prepare(rows, stored, self.added)
+        self._broken = True  # until all of it is written
+        with disk(self.root):
+            self._pending.write(block)
+        self._taken.add(ids)
+        self.added += len(rows)
+        self._broken = False
+
+    def _bury(self, taken: Iterable[Taken]) -> None:
+        keys = np.sort(np.fromiter((row.key for row in taken), np.int64))
+        self._broken = True  # until all of them are
+        own = keys[keys >= self.base.next_key].tolist()
+        self._pending.empty.difference_update(own)
+        if self.base.empty_texts:
+            self._draft.empty_texts -= self._empty_among(keys[keys < self.base.next_key])
+        self._draft.dead = np.union1d(self._draft.dead, keys)
+        self._broken = False
+
+    def _empty_among(self, keys: Keys) -> int:
+        """How many rows of the index, by their keys, have no text."""
+        places = np.searchsorted(self._taken.keys, keys)
+        found = 0
+        for start in range(0, len(places), BATCH):
+            texts = self._rows.take(places[start : start + BATCH].tolist(), ["text"])["text"].to_pylist()
+            found += sum(not text.strip() for text in texts)
+        return found

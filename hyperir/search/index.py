@@ -177,7 +177,7 @@ class Index:
         where: str | Filter | None = None,
     ) -> Hits:
         """As `search`, but rows and scores only, without reading texts."""
-        allowed = None if where is None else self.store.mask(where)
+        allowed = self.store.allowed(where)
         f = self._functions(queries)
         searcher = STRATEGIES.build(AUTO if strategy == "auto" else strategy, docs=self.store.docs)
         hits = searcher.search(f, k, allowed)

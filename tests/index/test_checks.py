@@ -116,7 +116,7 @@ def test_an_id_of_the_index(small):
 
 @pytest.mark.parametrize("buffer", [1, 1 << 20])
 def test_an_id_of_an_earlier_batch_of_the_same_add(small, monkeypatch, buffer):
-    monkeypatch.setattr("hyperir.index.writer.BUFFER", buffer)
+    monkeypatch.setattr("hyperir.index.pending.BUFFER", buffer)
     with small.writer() as writer:
         writer.append(ok[:1], torch.zeros(1, 4))
         writer.append(ok[1:], torch.zeros(1, 4))
@@ -129,10 +129,9 @@ def test_an_id_of_an_earlier_batch_of_the_same_add(small, monkeypatch, buffer):
 
 @pytest.mark.parametrize("buffer", [1, 1 << 20])
 def test_equal_hashes_of_different_ids_are_no_duplicates(tmp_path, monkeypatch, buffer, rows, vectors):
-    monkeypatch.setattr("hyperir.index.writer.BUFFER", buffer)
-    monkeypatch.setattr(
-        "hyperir.index.writer.hash_ids", lambda ids: np.array([int(i[1:]) % 2 for i in ids], dtype=np.uint64)
-    )
+    monkeypatch.setattr("hyperir.index.pending.BUFFER", buffer)
+    monkeypatch.setattr("hyperir.index.ids.LOOKS", 0)
+    monkeypatch.setattr("hyperir.index.ids.hash_ids", lambda ids: np.array([int(i[1:]) % 2 for i in ids], np.int64))
     store = Store.create(tmp_path / "c.index", width=4)
     for start in (0, 6):
         with store.writer() as writer:
@@ -147,7 +146,7 @@ def test_known_ids_agree_with_a_set():
     generator = np.random.default_rng(0)
     known, model = identity.KnownIds(), set()
     for size in [0, 1, 1, 5, 100, 3, 1000, 1, 1, 40]:
-        hashes = generator.integers(0, 2000, size, dtype=np.uint64)
+        hashes = generator.integers(0, 2000, size, dtype=np.int64)
         assert known.suspects(hashes).tolist() == [h in model for h in hashes.tolist()]
         known.add(hashes)
         model.update(hashes.tolist())
@@ -157,7 +156,7 @@ def test_known_ids_agree_with_a_set():
 
 def test_hashes_are_spread_and_stable():
     hashes = identity.hash_ids(["a", "b", "é", "\0"])
-    assert hashes.dtype == np.uint64
+    assert hashes.dtype == np.int64
     assert len(set(hashes.tolist())) == 4
     assert identity.hash_ids(["a"])[0] == hashes[0]
     assert len(identity.hash_ids([])) == 0

@@ -7,13 +7,13 @@ import pytest
 
 from hyperir.core.errors import InputError, StoreError
 from hyperir.index import commit as commits
-from hyperir.index import durable, writer
+from hyperir.index import draft, durable, pending
 from hyperir.index.clean import leftovers
 from hyperir.index.store import Store
 
 WRITE = """
-import os, hyperir.index.writer as writer, hyperir.index.durable as durable, hyperir.index.table as table
-writer.BUFFER = 1
+import os, hyperir.index.pending as pending, hyperir.index.durable as durable, hyperir.index.table as table
+pending.BUFFER = 1
 {dies}
 with Store.open(path).writer() as w:
     w.append(rows_of(10, 3), vectors_of(10, 3))
@@ -23,7 +23,7 @@ with Store.open(path).writer() as w:
 DIE = "lambda *a, **k: os._exit(9)"
 MOMENTS = {
     "before the commit": ("", "os._exit(9)"),
-    "before Lance's manifest": (f"table.publish_fragments = {DIE}", ""),
+    "before Lance's manifest": (f"table.publish = {DIE}", ""),
     "after Lance's manifest": (f"durable.sync_all = {DIE}", ""),
     "before the link": (f"durable.publish = {DIE}", ""),
 }
@@ -74,7 +74,7 @@ def test_a_creation_that_is_cut_short(tmp_path, other_process, add):
 
 
 def test_an_exception_in_the_block_leaves_nothing(small, rows, vectors, monkeypatch, add):
-    monkeypatch.setattr(writer, "BUFFER", 1)
+    monkeypatch.setattr(pending, "BUFFER", 1)
     before = files_of(small.path)
     for error in (ZeroDivisionError, KeyboardInterrupt):
         with pytest.raises(error), small.writer() as out:  # noqa: PT012
@@ -85,9 +85,9 @@ def test_an_exception_in_the_block_leaves_nothing(small, rows, vectors, monkeypa
 
 
 STEPS = {
-    "packed": (writer.PackedWriter, "write"),
-    "fragment": (writer.table, "append_fragments"),
-    "manifest": (writer.table, "publish_fragments"),
+    "packed": (pending.PackedWriter, "write"),
+    "fragment": (pending.table, "append_fragments"),
+    "manifest": (pending.table, "publish"),
     "sync": (durable, "sync_file"),
     "folder": (durable, "sync_folder"),
     "hash": (durable, "sha256_of"),
@@ -124,7 +124,7 @@ def test_a_write_that_failed_is_not_committed_even_where_the_error_is_swallowed(
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(writer.PackedWriter, "write", fail)
+    monkeypatch.setattr(pending.PackedWriter, "write", fail)
     with pytest.raises(StoreError, match="an earlier write"), small.writer() as out:  # noqa: PT012
         with pytest.raises(StoreError, match="No space left"):
             out.append(rows(10, 2), vectors(10, 2))
@@ -154,7 +154,7 @@ def test_everything_is_synced_before_the_commit_appears(small, add, monkeypatch)
 def test_only_new_files_are_hashed(small, add, monkeypatch):
     hashed = []
     real = durable.sha256_of
-    monkeypatch.setattr(writer.durable, "sha256_of", lambda p, *a: hashed.append(p) or real(p, *a))
+    monkeypatch.setattr(draft.durable, "sha256_of", lambda p, *a: hashed.append(p) or real(p, *a))
     later = add(small, 5, 1)
     kept = [n for n in small.commit.files if n in later.commit.files]
     assert len(kept) == 4

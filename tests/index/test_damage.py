@@ -103,11 +103,11 @@ def rewrite(root, **changes):
 
 
 def test_a_newer_format_says_what_to_do(small):
-    rewrite(small.path, format_version=2, something_new=[1])
+    rewrite(small.path, format_version=3, something_new=[1])
     with pytest.raises(StoreError) as caught:
         Store.open(small.path)
     assert not isinstance(caught.value, CorruptError)
-    for part in ("newer release", "index format 1 or older", "index format 2", "pip install --upgrade hyperir"):
+    for part in ("newer release", "index format 2 or older", "index format 3", "pip install --upgrade hyperir"):
         assert part in str(caught.value)
 
 
@@ -122,7 +122,9 @@ def test_a_commit_cannot_name_files_elsewhere(small, name):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"documents": 6}, "do not add up"),
+        ({"stored": 6}, "do not add up"),
+        ({"documents": 6}, "tombstones do not account"),
+        ({"documents": 4}, "tombstones do not account"),
         ({"files": {}}, "no size and hash"),
         ({"tombstones": ["tombs/x"]}, "no size and hash"),
         ({"unheard": 1}, "unknown key 'unheard'"),
@@ -164,7 +166,7 @@ def forge(store, vectors, keys, **changes):
         ([[1], [2], [3]], [0, 1, 1], {}, "keys are not increasing"),
         ([[1], [2], [3]], [0, 1, 3], {}, "key 3 was given"),
         ([[1], [2], [3]], [0, 1, 3], {"next_key": 4}, "keys differ"),
-        ([[1], [2]], [0, 1], {"documents": 2}, "3 rows, committed with 2"),
+        ([[1], [2]], [0, 1], {"documents": 2, "stored": 2}, "3 rows, committed with 2"),
     ],
 )
 def test_parts_that_do_not_agree(tmp_path, add, vectors, keys, changes, said):

@@ -80,7 +80,7 @@ def test_a_slice_in_one_generation_is_the_mapped_memory(small):
 
 def test_what_is_written_into_a_view_stays_out_of_the_file(small, vectors):
     small.docs[0:3].vectors.zero_()
-    fresh = small.refresh()
+    fresh = Store.open(small.path)
     assert torch.equal(fresh.docs[:].vectors, vectors(0, 5))
     assert fresh.verify(show_progress=False).ok
 
@@ -99,8 +99,8 @@ def test_a_store_stays_at_its_commit(small, add):
 
 
 def test_many_batches_are_one_commit_and_many_files(tmp_path, rows, vectors, monkeypatch):
-    monkeypatch.setattr("hyperir.index.writer.BUFFER", 1)
-    monkeypatch.setattr("hyperir.index.writer.BLOCK", 3)
+    monkeypatch.setattr("hyperir.index.pending.BUFFER", 1)
+    monkeypatch.setattr("hyperir.index.pending.BLOCK", 3)
     store = Store.create(tmp_path / "m.index", width=4)
     with store.writer() as writer:
         for start in range(0, 20, 2):

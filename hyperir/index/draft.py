@@ -1,0 +1,126 @@
+"""A commit in the making: what changes step by step until it is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from hyperir.index import commit as commits
+from hyperir.index import durable, retention, table, tombstones
+from hyperir.index.commit import Column, Commit, FileRecord, Generation
+from hyperir.index.tombstones import Keys
+
+__all__ = ["Draft"]
+
+
+@dataclass
+class Draft:
+    """The index after a change that nobody sees yet. It starts as the newest commit, by `Draft.of`.
+
+    Args:
+        root: the index folder, locked by this process.
+        base: the commit that the change goes on top of.
+        version: of the Lance table.
+        generations: in row order.
+        dead: keys of deleted rows that are stored, ascending.
+        documents: alive.
+        next_key: greater than every key given.
+        empty_texts: documents alive without text.
+        metadata: columns, or None before the first rows.
+        indexed: names of the columns with a scalar index.
+        base_dead: `dead` as it was in the base.
+        scratch: packed files written and replaced before anyone saw them.
+    """
+
+    root: Path
+    base: Commit
+    version: int
+    generations: tuple[Generation, ...]
+    dead: Keys
+    next_key: int
+    empty_texts: int
+    metadata: tuple[Column, ...] | None
+    indexed: tuple[str, ...]
+    base_dead: Keys
+    scratch: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, root: Path, base: Commit, dead: Keys | None = None) -> Draft:
+        """The newest commit, not yet changed; `dead` where its tombstones are in memory already."""
+        dead = tombstones.read(root, base) if dead is None else dead
+        return cls(
+            root=root,
+            base=base,
+            version=base.lance_version,
+            generations=base.generations,
+            dead=dead,
+            base_dead=dead,
+            next_key=base.next_key,
+            empty_texts=base.empty_texts,
+            metadata=base.metadata,
+            indexed=base.indexed,
+        )
+
+    @property
+    def stored(self) -> int:
+        """Rows, dead ones included."""
+        return sum(generation.documents for generation in self.generations)
+
+    def publish(self, change: str, *, keep: int = retention.RETAIN, number: int | None = None) -> Commit:
+        """Sync what is new, publish the commit, and give up old snapshots.
+
+        Args:
+            change: what was done, in words.
+            keep: how many of the newest commits stay, this one included.
+            number: of the commit, where it is not the next one after the base.
+
+        Raises:
+            StoreError: the commit is there, but the disk did not confirm it.
+            OSError: it is not there.
+        """
+        base = self.base
+        tombs = base.tombstones
+        if not np.array_equal(self.dead, self.base_dead):
+            tombs = (tombstones.write(self.root, self.dead),) if len(self.dead) else ()
+        if self.version == base.lance_version:
+            rows = [name for name in base.files if name.startswith(f"{table.FOLDER}/")]
+        else:
+            rows = table.files_of_version(self.root, self.version)
+        named = [*rows, *(generation.file for generation in self.generations), *tombs]
+        new = [name for name in named if name not in base.files]
+        durable.sync_all(self.root, new)
+        commit = Commit(
+            number=base.number + 1 if number is None else number,
+            parent=base.number,
+            created=commits.now(),
+            change=change,
+            index_created=base.index_created,
+            lance_version=self.version,
+            documents=self.stored - len(self.dead),
+            stored=self.stored,
+            next_key=self.next_key,
+            empty_texts=self.empty_texts,
+            width=base.width,
+            dtype=base.dtype,
+            encoder=base.encoder,
+            metadata=self.metadata,
+            generations=self.generations,
+            tombstones=tombs,
+            indexed=self.indexed,
+            structures=base.structures,
+            files={name: base.files.get(name) or _record(self.root / name) for name in named},
+        )
+        retention.publish(self.root, commit, keep)
+        retention.remove(self.root, sorted(self._between() - commit.files.keys() - base.files.keys()))
+        return commit
+
+    def _between(self) -> set[str]:
+        """Files of steps on the way that the next step replaced."""
+        versions = range(self.base.lance_version + 1, self.version)
+        return {*self.scratch, *(name for v in versions for name in table.files_of_version(self.root, v))}
+
+
+def _record(path: Path) -> FileRecord:
+    return FileRecord(size=path.stat().st_size, sha256=durable.sha256_of(path))

@@ -1,0 +1,145 @@
+"""Rows of an add that is not committed: in memory first, then in files that nobody sees yet."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hyperir.core.types import Row
+from hyperir.index import table
+from hyperir.index.commit import Column, Generation
+from hyperir.index.draft import Draft
+from hyperir.index.packed import FILE, PackedWriter
+from hyperir.index.schema import arrow_schema, encode, infer
+from hyperir.index.table import RowTable
+
+__all__ = ["Pending"]
+
+BUFFER = 64 << 20  # bytes of rows kept in memory before they become a data file
+BLOCK = 1 << 17  # keys made at once
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows ready to be written."""
+
+    rows: Any  # an Arrow table
+    vectors: np.ndarray[Any, Any]
+    columns: tuple[Column, ...]
+    empty: list[int]  # keys of those without text
+
+
+class Pending:
+    """Rows to come behind those of a draft.
+
+    Args:
+        draft: what they are added to.
+    """
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self.columns = draft.metadata
+        self.added = 0
+        self.empty: set[int] = set()  # keys of rows without text
+        self._schema: Any = None
+        self._fragments: list[Any] = []
+        self._buffer: list[Any] = []
+        self._packed: PackedWriter | None = None
+        self._name = f"ann/{uuid.uuid4().hex}/{FILE}"
+
+    def prepare(self, rows: Sequence[Row], vectors: np.ndarray[Any, Any], place: int) -> _Block:
+        """Turn checked rows and vectors into what is written; nothing changes yet.
+
+        Args:
+            rows: the documents.
+            vectors: (len(rows), D), of the index's type.
+            place: of `rows[0]` in this add, for errors.
+
+        Raises:
+            InputError: metadata that does not fit.
+        """
+        import pyarrow as pa
+
+        base = self._draft.base
+        if self.columns is None:
+            columns, kinds = infer(rows)
+            schema = arrow_schema(kinds, base.width, base.dtype)
+        else:
+            columns, schema = self.columns, self._known_schema()
+        first = self._draft.next_key + self.added
+        # The block may stay in the buffer after the caller has reused his arrays.
+        flat = pa.array(np.array(vectors, order="C").reshape(-1))
+        values = {
+            "key": pa.array(np.arange(first, first + len(rows))),
+            "id": pa.array([row["id"] for row in rows], pa.string()),
+            "title": pa.array([row.get("title") for row in rows], pa.string()),
+            "text": pa.array([row["text"] for row in rows], pa.string()),
+            **encode(rows, columns, {field.name: field.type for field in schema}, place),
+            "vector": pa.FixedSizeListArray.from_arrays(flat, base.width),
+        }
+        return _Block(
+            rows=pa.table([values[name] for name in schema.names], schema=schema),
+            vectors=vectors,
+            columns=columns,
+            empty=[first + number for number, row in enumerate(rows) if not row["text"].strip()],
+        )
+
+    def _known_schema(self) -> Any:
+        if self._schema is None:
+            self._schema = RowTable(self._draft.root, self._draft.version).dataset.schema
+        return self._schema
+
+    def write(self, block: _Block) -> None:
+        """Add a prepared block."""
+        draft = self._draft
+        if self._packed is None:
+            (draft.root / self._name).parent.mkdir(parents=True)
+            self._packed = PackedWriter(draft.root / self._name, draft.base.width, draft.base.dtype)
+        self._packed.write(block.vectors)
+        self.columns, self._schema = block.columns, block.rows.schema
+        self._buffer.append(block.rows)
+        if sum(part.nbytes for part in self._buffer) >= BUFFER:
+            self._flush()
+        self.added += len(block.rows)
+        self.empty.update(block.empty)
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        block = pa.concat_tables(self._buffer)
+        self._fragments += table.append_fragments(self._draft.root, self._draft.version, block)
+        self._buffer.clear()
+
+    def ids(self) -> Iterator[Any]:
+        """All ids added so far, in order, as Arrow arrays."""
+        for fragment in self._fragments:
+            yield from table.ids_of_fragment(self._draft.root, fragment)
+        for block in self._buffer:
+            yield from block["id"].chunks
+
+    def finish(self) -> None:
+        """Write what is left and make all of it part of the draft."""
+        if self._packed is None:
+            return
+        draft = self._draft
+        if self._buffer:
+            self._flush()
+        end = draft.next_key + self.added
+        starts = range(draft.next_key, end, BLOCK)
+        self._packed.finish(np.arange(start, min(start + BLOCK, end)) for start in starts)
+        draft.version = table.append(draft.root, draft.version, self._fragments, self._schema)
+        draft.generations = (*draft.generations, Generation(file=self._name, documents=self.added))
+        draft.next_key = end
+        draft.empty_texts += len(self.empty)
+        draft.metadata = self.columns
+
+    def close(self) -> None:
+        """Let go of the file that is being written."""
+        if self._packed is not None:
+            with suppress(OSError):  # a full disk: closing writes what is still buffered
+                self._packed.close()
