@@ -68,12 +68,12 @@ class Draft:
         """Rows, dead ones included."""
         return sum(generation.documents for generation in self.generations)
 
-    def publish(self, change: str, *, keep: int = retention.RETAIN, number: int | None = None) -> Commit:
+    def publish(self, change: str, *, keep: int | None = None, number: int | None = None) -> Commit:
         """Sync what is new, publish the commit, and give up old snapshots.
 
         Args:
             change: what was done, in words.
-            keep: how many of the newest commits stay, this one included.
+            keep: how many of the newest commits stay, this one included; None keeps `RETAIN`.
             number: of the commit, where it is not the next one after the base.
 
         Raises:

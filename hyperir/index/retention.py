@@ -19,8 +19,9 @@ __all__ = ["RETAIN", "publish", "remove"]
 RETAIN = 100  # commits that stay as snapshots
 
 
-def publish(root: Path, commit: Commit, keep: int = RETAIN) -> None:
-    """Publish a commit, give up all but the newest `keep`, and remove what only those named."""
+def publish(root: Path, commit: Commit, keep: int | None = None) -> None:
+    """Publish a commit, give up all but the newest `keep` (`RETAIN`), and remove what only those named."""
+    keep = RETAIN if keep is None else keep
     numbers = commits.numbers(root)
     kept = [*numbers, commit.number][-keep:]
     given_up = numbers[: max(len(numbers) + 1 - keep, 0)]
