@@ -15,12 +15,17 @@ from hyperir.index.table import FOLDER, manifest_version, transaction_version
 __all__ = ["clean", "has_newer", "leftovers"]
 
 
-def clean(root: Path, commit: Commit) -> None:
-    """Remove all leftovers; the newest commit's version is then Lance's latest, so that it can append again."""
-    remove(root, leftovers(root, commit))
+def clean(root: Path, commit: Commit) -> bool:
+    """Remove all leftovers; the newest commit's version is then Lance's latest, so that it can append again.
+
+    Returns:
+        whether all of them are gone.
+    """
+    whole = remove(root, leftovers(root, commit))
     for folder in _folders(root):
         if not any(path.is_file() for path in folder.rglob("*")):
             shutil.rmtree(folder)
+    return whole
 
 
 def has_newer(root: Path, commit: Commit) -> bool:

@@ -233,11 +233,12 @@ def check_files(root: Path, commit: Commit) -> None:
     for name, record in commit.files.items():
         try:
             size = (root / name).stat().st_size
+            same = not name.startswith(MANIFESTS) or durable.sha256_of(root / name) == record.sha256
         except OSError as error:
-            raise _damaged(root, name, "no such file", f"{record.size:,} bytes") from error
+            raise _damaged(root, name, error.strerror or str(error), f"{record.size:,} bytes") from error
         if size != record.size:
             raise _damaged(root, name, f"{size:,} bytes", f"{record.size:,} bytes")
-        if name.startswith(MANIFESTS) and durable.sha256_of(root / name) != record.sha256:
+        if not same:
             raise _damaged(root, name, "other bytes than committed")
 
 

@@ -47,8 +47,7 @@ def compact(root: Path, keep: int = 1, wait: float = 0.0) -> Commit:
                 commit = _compacted(root, base, keep)
         finally:
             with suppress(StoreError), disk(root):  # the lock then says so, and the next writer does it
-                clean(root, commits.newest(root) or base)
-                held.dirty = False
+                held.dirty = not clean(root, commits.newest(root) or base)
         return commit
 
 

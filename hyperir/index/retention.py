@@ -42,11 +42,21 @@ def _ended(root: Path, given_up: list[int], new: Commit, kept: list[int]) -> lis
     return sorted(files - successor.files.keys() - new.files.keys())
 
 
-def remove(root: Path, names: Iterable[str]) -> None:
-    """Remove files and the folders that they leave empty. What a system will not remove now stays a leftover."""
+def remove(root: Path, names: Iterable[str]) -> bool:
+    """Remove files and the folders that they leave empty.
+
+    Returns:
+        false where a file is still there: Windows keeps one that a reader has open. It stays a leftover.
+    """
+    whole = True
     for name in names:
         path = root / name
-        with suppress(OSError):  # Windows keeps a file that a reader has open
+        try:
             path.unlink(missing_ok=True)
-            if not name.startswith((MANIFESTS, TRANSACTIONS, f"{commits.FOLDER}/")):
-                path.parent.rmdir()  # refuses where it holds something
+        except OSError:
+            whole = False
+            continue
+        if not name.startswith((MANIFESTS, TRANSACTIONS, f"{commits.FOLDER}/")):
+            with suppress(OSError):  # it holds something else
+                path.parent.rmdir()
+    return whole

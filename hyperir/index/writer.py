@@ -44,8 +44,7 @@ def locked(root: Path, wait: float = 0.0) -> Iterator[tuple[Commit, Held]]:
         commits.check_files(root, newest)
         if held.dirty or has_newer(root, newest):
             with disk(root):
-                clean(root, newest)
-            held.dirty = False
+                held.dirty = not clean(root, newest)
         yield newest, held
 
 
@@ -60,8 +59,7 @@ def writing(root: Path, wait: float = 0.0) -> Iterator[Writer]:
         except BaseException:
             held.dirty = True
             with suppress(StoreError):  # the lock then says so, and the next writer does it
-                writer.abandon()
-                held.dirty = False
+                held.dirty = not writer.abandon()
             raise
 
 
@@ -223,17 +221,19 @@ class Writer:
         parts = [f"added {added:,}"] * (added > 0) + [f"deleted {deleted:,}"] * (deleted > 0)
         return ", ".join([*parts, *(f"indexed {name!r}" for name in self._to_index)])
 
-    def abandon(self) -> None:
+    def abandon(self) -> bool:
         """Remove what was written since the last commit.
+
+        Returns:
+            whether all of it is gone.
 
         Raises:
             StoreError: that failed.
         """
         self._pending.close()
         newest = commits.newest(self.root)
-        if newest is not None:
-            with disk(self.root):
-                clean(self.root, newest)
+        with disk(self.root):
+            return newest is not None and clean(self.root, newest)
 
     def _check_usable(self) -> None:
         if self._broken:

@@ -1,50 +1,82 @@
 """A writer that dies, fails or gives up at any moment leaves the old index, and the next one goes on from there."""
 
 import os
+import shutil
 import sys
+from pathlib import Path
 
 import pytest
 
 from hyperir.core.errors import InputError, StoreError
 from hyperir.index import commit as commits
-from hyperir.index import draft, durable, pending
+from hyperir.index import draft, durable, merge, pending
 from hyperir.index.clean import leftovers
 from hyperir.index.store import Store
 
 WRITE = """
 import os, hyperir.index.pending as pending, hyperir.index.durable as durable, hyperir.index.table as table
+import hyperir.index.commit as commit, hyperir.index.merge as merge
 pending.BUFFER = 1
 {dies}
+{change}
+"""
+DIE = "lambda *a, **k: os._exit(9)"
+APPEND = """
 with Store.open(path).writer() as w:
     w.append(rows_of(10, 3), vectors_of(10, 3))
     w.append(rows_of(13, 3), vectors_of(13, 3))
     {inside}
 """
-DIE = "lambda *a, **k: os._exit(9)"
+CHANGES = {
+    "append": APPEND,
+    "delete": "with Store.open(path).writer() as w: w.delete(['d1', 'd4'])",
+    "replace": "with Store.open(path).writer() as w: w.replace(rows_of(3, 2), vectors_of(3, 2))",
+    "merge": f"merge.FANOUT = 2\n{APPEND}",
+    "index": "with Store.open(path).writer() as w: w.index_columns(['year', 'id'])",
+    "compact": "Store.open(path).compact()",
+}
 MOMENTS = {
     "before the commit": ("", "os._exit(9)"),
     "before Lance's manifest": (f"table.publish = {DIE}", ""),
     "after Lance's manifest": (f"durable.sync_all = {DIE}", ""),
     "before the link": (f"durable.publish = {DIE}", ""),
 }
+DEATHS = [  # every case starts a process, so not all that there are
+    *(("append", moment) for moment in MOMENTS),
+    *(("empty", moment) for moment in ("before Lance's manifest", "before the link")),
+    ("delete", "before the link"),
+    ("replace", "after Lance's manifest"),
+    ("merge", "before Lance's manifest"),
+    ("merge", "after Lance's manifest"),
+    ("index", "after Lance's manifest"),
+    *(("compact", moment) for moment in list(MOMENTS)[1:]),
+]
 
 
 def files_of(root):
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file() and p.name != "LOCK"}
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("empty", [False, True])
-def test_a_writer_that_dies(tmp_path, add, other_process, moment, empty, rows):
-    store = Store.create(tmp_path / "c.index", width=4)
-    if not empty:
-        store = add(add(store, 0, 3), 3, 2)
-    n = len(store)
-    before = files_of(store.path)
+def dying(store, other_process, change, moment):
+    """Make a change in another process, which dies on the way."""
     dies, inside = MOMENTS[moment]
-    process = other_process(store.path, WRITE.format(dies=dies, inside=inside))
+    code = WRITE.format(dies=dies, change=CHANGES[change].format(inside=inside))
+    process = other_process(store.path, code)
     assert process.communicate()[1] == ""
     assert process.returncode == 9
+
+
+@pytest.mark.parametrize(("change", "moment"), DEATHS)
+def test_a_writer_that_dies(tmp_path, add, other_process, change, moment, rows):
+    store = Store.create(tmp_path / "c.index", width=4)
+    if change != "empty":
+        store = add(add(store, 0, 3), 3, 2)
+        with store.writer() as writer:
+            writer.delete(["d2"])
+        store = store.refresh()
+    n, stored = len(store), store.commit.stored
+    before = files_of(store.path)
+    dying(store, other_process, "append" if change == "empty" else change, moment)
 
     after = files_of(store.path)
     assert after.keys() > before.keys()  # it did leave something
@@ -56,12 +88,70 @@ def test_a_writer_that_dies(tmp_path, add, other_process, moment, empty, rows):
 
     later = add(reopened, 10, 4)
     assert len(later) == n + 4
-    assert later.rows(range(n, n + 4)) == rows(10, 4)
+    assert later.rows(range(stored, stored + 4)) == rows(10, 4)
+    assert later.positions(["d2"]) == [-1]
     report = later.verify(show_progress=False)
     assert report.ok
     assert report.leftovers == ()
-    named = set().union(*(commits.load(later.path, number).files for number in commits.numbers(later.path)))
-    assert files_of(later.path).keys() == named | {commits.name_of(i) for i in commits.numbers(later.path)}
+    assert files_of(later.path).keys() == named(later.path)
+
+
+def named(root):
+    """Every file that should be there."""
+    files = set().union(*(commits.load(root, number).files for number in commits.numbers(root)))
+    return files | {commits.name_of(number) for number in commits.numbers(root)}
+
+
+def test_a_compaction_that_dies_after_its_commit_appeared(small, other_process, add):
+    code = f"import os, hyperir.index.retention as r\nr.remove = {DIE}\nStore.open(path).compact()"
+    process = other_process(small.path, code)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 9
+    later = small.refresh()
+    assert (later.number, len(later), len(later.history())) == (4, 5, 1)
+    report = later.verify(show_progress=False)
+    assert report.ok
+    assert report.leftovers
+    last = add(later, 10, 1)
+    assert files_of(last.path).keys() == named(last.path)
+
+
+def test_a_compaction_without_room_says_how_much_it_needs(small, monkeypatch):
+    before = files_of(small.path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9 - 1000, 1000))
+    with pytest.raises(StoreError, match=r"no room to compact(.|\n)*bytes free on the disk(.|\n)*1,000 bytes free"):
+        small.compact()
+    assert files_of(small.path) == before
+    with pytest.raises(InputError, match="keep >= 1"):
+        small.compact(keep=0)
+
+
+@pytest.mark.parametrize("step", ["copy", "manifest", "sync", "record", "link"])
+def test_a_compaction_that_fails_changes_nothing(small, monkeypatch, step):
+    before = files_of(small.path)
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    owner, name = {"copy": (merge.PackedWriter, "write"), **STEPS}[step]
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail)
+        with pytest.raises(StoreError, match="No space left on device"):
+            small.compact()
+    assert files_of(small.path) == before
+    assert (small.path / "LOCK").read_bytes() == b""
+    assert small.compact().verify(show_progress=False).ok
+
+
+def test_what_cannot_be_cleared_now_is_cleared_by_the_next_writer(small, rows, vectors, monkeypatch, add):
+    with monkeypatch.context() as patch, pytest.raises(ZeroDivisionError), small.writer() as out:  # noqa: PT012
+        out.append(rows(10, 2), vectors(10, 2))
+        patch.setattr(Path, "rmdir", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        patch.setattr(Path, "unlink", lambda *_, **__: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        raise ZeroDivisionError
+    assert small.verify(show_progress=False).leftovers
+    later = add(small, 10, 1)
+    assert files_of(later.path).keys() == named(later.path)
 
 
 def test_a_creation_that_is_cut_short(tmp_path, other_process, add):
