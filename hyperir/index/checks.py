@@ -66,16 +66,19 @@ def _check_id(row: Row, place: int) -> None:
 
 
 def _check_text(row: Row, key: str, place: int) -> None:
+    value = row.get(key)
+    if isinstance(value, str) and value.isascii():
+        return
     where = f"row {place} of this add, id {plain(row['id'])}"
     if key not in row:
         raise _missing(row, key, where)
-    if not isinstance(row[key], str):
+    if not isinstance(value, str):
         raise InputError(
             f"the {key} of {where}, is no string",
             expected="a string; an empty one is kept",
-            got=f"{type(row[key]).__name__} {plain(row[key])}",
+            got=f"{type(value).__name__} {plain(value)}",
         )
-    _check_unicode(row[key], f"the {key} of {where},")
+    _check_unicode(value, f"the {key} of {where},")
 
 
 def _check_unicode(value: str, what: str) -> None:

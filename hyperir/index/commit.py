@@ -195,12 +195,13 @@ def newest(root: Path) -> Commit | None:
     return load(root, found[-1]) if found else None
 
 
-def publish(root: Path, commit: Commit, give_up: Iterable[int] = ()) -> None:
-    """Make a commit the newest, durably. Every file that it names is already synced.
+def publish(root: Path, commit: Commit, new: Iterable[str] = (), give_up: Iterable[int] = ()) -> None:
+    """Make a commit the newest, durably: sync what is new with every folder above it, then link, then sync the link.
 
     Args:
         root: the index folder.
         commit: what to publish.
+        new: files that no commit before it names, and others to sync with them.
         give_up: numbers of older commits that end with it; one sync covers both.
 
     Raises:
@@ -208,7 +209,8 @@ def publish(root: Path, commit: Commit, give_up: Iterable[int] = ()) -> None:
     """
     path = root / name_of(commit.number)
     temporary = path.with_suffix(TEMPORARY)
-    durable.write_new(temporary, _sealed(commit.model_dump(mode="json")))
+    temporary.write_bytes(_sealed(commit.model_dump(mode="json")))
+    durable.sync_all(root, [temporary.relative_to(root).as_posix(), *new])
     durable.publish(temporary, path)
     try:
         for number in give_up:
@@ -252,9 +254,25 @@ def _damaged(root: Path, name: str, got: str, expected: str = "the file as it wa
 
 
 def _sealed(record: Mapping[str, Any]) -> bytes:
-    digest = hashlib.sha256(_canonical(record)).hexdigest()
-    return _canonical({**record, "sha256": digest}) + b"\n"
+    """The record as JSON, with the hash of that JSON as one more key."""
+    if record.get("format_version") == 1:
+        digest = hashlib.sha256(_indented(record)).hexdigest()
+        return _indented({**record, "sha256": digest}) + b"\n"
+    parts = {key: _spread(value) for key, value in record.items()}
+    digest = hashlib.sha256(_joined(parts).encode("ascii")).hexdigest()
+    return (_joined({**parts, "sha256": json.dumps(digest)}) + "\n").encode("ascii")
 
 
-def _canonical(record: Mapping[str, Any]) -> bytes:
+def _indented(record: Mapping[str, Any]) -> bytes:
     return json.dumps(record, indent=1, sort_keys=True).encode("ascii")
+
+
+def _spread(value: Any) -> str:
+    """A value as JSON; of a mapping, every entry on a line of its own, like the files."""
+    if isinstance(value, dict) and value:
+        return _joined({key: json.dumps(entry, sort_keys=True) for key, entry in value.items()})
+    return json.dumps(value, sort_keys=True)
+
+
+def _joined(parts: Mapping[str, str]) -> str:
+    return "{\n" + ",\n".join(f"{json.dumps(key)}: {value}" for key, value in sorted(parts.items())) + "\n}"

@@ -10,6 +10,7 @@ import numpy as np
 from hyperir.index import commit as commits
 from hyperir.index import durable, retention, table, tombstones
 from hyperir.index.commit import Column, Commit, FileRecord, Generation
+from hyperir.index.lock import NAME as LOCK
 from hyperir.index.tombstones import Keys
 
 __all__ = ["Draft"]
@@ -90,7 +91,6 @@ class Draft:
             rows = table.files_of_version(self.root, self.version)
         named = [*rows, *(generation.file for generation in self.generations), *tombs]
         new = [name for name in named if name not in base.files]
-        durable.sync_all(self.root, new)
         commit = Commit(
             number=base.number + 1 if number is None else number,
             parent=base.number,
@@ -112,7 +112,7 @@ class Draft:
             structures=base.structures,
             files={name: base.files.get(name) or _record(self.root / name) for name in named},
         )
-        retention.publish(self.root, commit, keep)
+        retention.publish(self.root, commit, [*new, LOCK], keep)
         retention.remove(self.root, sorted(self._between() - commit.files.keys() - base.files.keys()))
         return commit
 

@@ -6,11 +6,13 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-__all__ = ["publish", "sha256_of", "sync_all", "sync_file", "sync_folder", "write_new"]
+__all__ = ["publish", "sha256_of", "sync_all", "sync_file", "sync_folder"]
 
 BLOCK = 1 << 20
+AT_ONCE = 8
 
 
 def sync_file(path: Path) -> None:
@@ -31,21 +33,15 @@ def sync_folder(path: Path) -> None:
 
 
 def sync_all(root: Path, files: Iterable[str]) -> None:
-    """Sync files, given by their paths relative to `root`, and then every folder between them and `root`."""
-    folders = {root}
-    for name in files:
-        sync_file(root / name)
-        folders.update(root / parent for parent in Path(name).parents)
-    for folder in sorted(folders, key=lambda f: len(f.parts), reverse=True):
-        sync_folder(folder)
+    """Sync files, given by their paths relative to `root`, and then every folder between them and `root`.
 
-
-def write_new(path: Path, data: bytes) -> None:
-    """Write a file and sync it; an old file of that name is replaced."""
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
+    Several at once: a disk takes hardly longer for eight than for one.
+    """
+    names = list(files)
+    folders = {root, *(root / parent for name in names for parent in Path(name).parents)}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(sync_file, [root / name for name in names]))  # a list, so that errors are raised
+        list(pool.map(sync_folder, folders))
 
 
 def publish(temporary: Path, path: Path) -> None:

@@ -63,10 +63,10 @@ class TakenIds:
             dead: keys of deleted rows, ascending.
         """
         places, which = find(self._column(), ids)
-        keys = self.keys[places]
         found = {}
-        for place, id_, key in _living(places, which, keys, dead):
-            found[ids[id_]] = Taken(key, f"row {place} of the index")
+        if len(places):
+            for place, id_, key in _living(places, which, self.keys[places], dead):
+                found[ids[id_]] = Taken(key, f"row {place} of the index")
         places, which = find(self._pending.ids(), ids)
         for place, id_, key in _living(places, which, places + self._base.next_key, dead):
             found[ids[id_]] = Taken(key, f"row {self._before + place} of this add")

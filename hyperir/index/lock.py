@@ -58,8 +58,8 @@ class Held:
 def exclusive(root: Path, wait: float = 0.0) -> Iterator[Held]:
     """Hold the index's write lock.
 
-    The file says who holds it, synced before anything else is written and emptied at the end, so that a holder's
-    death shows in it, also after a loss of power.
+    The file says who holds it and is emptied at the end, so that a holder's death shows in it. Whoever syncs files
+    syncs it with them, so that after a loss of power it shows as well.
 
     Args:
         root: the index folder.
@@ -88,7 +88,6 @@ def exclusive(root: Path, wait: float = 0.0) -> Iterator[Held]:
             os.lseek(descriptor, 0, os.SEEK_SET)
             length = os.write(descriptor, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
             os.ftruncate(descriptor, length)  # afterwards: the file is never empty in between
-            os.fsync(descriptor)
         except OSError as error:
             raise _unwritable(root, error) from error
         try:

@@ -19,14 +19,14 @@ __all__ = ["RETAIN", "publish", "remove"]
 RETAIN = 100  # commits that stay as snapshots
 
 
-def publish(root: Path, commit: Commit, keep: int | None = None) -> None:
+def publish(root: Path, commit: Commit, new: Iterable[str], keep: int | None = None) -> None:
     """Publish a commit, give up all but the newest `keep` (`RETAIN`), and remove what only those named."""
     keep = RETAIN if keep is None else keep
     numbers = commits.numbers(root)
     kept = [*numbers, commit.number][-keep:]
     given_up = numbers[: max(len(numbers) + 1 - keep, 0)]
     ended = _ended(root, given_up, commit, kept)
-    commits.publish(root, commit, given_up)
+    commits.publish(root, commit, new, given_up)
     remove(root, ended)
 
 

@@ -255,7 +255,7 @@ def test_a_disk_that_does_not_confirm_the_commit_is_told_as_it_is(small, rows, v
     real = commits.durable.sync_folder
 
     def fail(path):
-        if path.name == "commits":
+        if (path / "000000000004.json").exists():
             raise OSError(5, "Input/output error")
         real(path)
 
