@@ -69,18 +69,24 @@ class Draft:
         """Rows, dead ones included."""
         return sum(generation.documents for generation in self.generations)
 
-    def publish(self, change: str, *, keep: int | None = None, number: int | None = None) -> Commit:
+    def publish(self, change: str, *, keep: int | None = None) -> Commit:
         """Sync what is new, publish the commit, and give up old snapshots.
 
         Args:
             change: what was done, in words.
             keep: how many of the newest commits stay, this one included; None keeps `RETAIN`.
-            number: of the commit, where it is not the next one after the base.
 
         Raises:
             StoreError: the commit is there, but the disk did not confirm it.
             OSError: it is not there.
         """
+        commit, new = self.sealed(change, self.base.number + 1)
+        retention.publish(self.root, commit, [*new, LOCK], keep)
+        retention.remove(self.root, sorted(self._between() - commit.files.keys() - self.base.files.keys()))
+        return commit
+
+    def sealed(self, change: str, number: int) -> tuple[Commit, list[str]]:
+        """The commit, not yet published, and the files that it names and the base does not."""
         base = self.base
         tombs = base.tombstones
         if not np.array_equal(self.dead, self.base_dead):
@@ -92,7 +98,7 @@ class Draft:
         named = [*rows, *(generation.file for generation in self.generations), *tombs]
         new = [name for name in named if name not in base.files]
         commit = Commit(
-            number=base.number + 1 if number is None else number,
+            number=number,
             parent=base.number,
             created=commits.now(),
             change=change,
@@ -112,9 +118,7 @@ class Draft:
             structures=base.structures,
             files={name: base.files.get(name) or _record(self.root / name) for name in named},
         )
-        retention.publish(self.root, commit, [*new, LOCK], keep)
-        retention.remove(self.root, sorted(self._between() - commit.files.keys() - base.files.keys()))
-        return commit
+        return commit, new
 
     def _between(self) -> set[str]:
         """Files of steps on the way that the next step replaced."""

@@ -7,9 +7,6 @@ after it is lost.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from hyperir.core.errors import CorruptError, InputError
@@ -17,85 +14,18 @@ from hyperir.index import commit as commits
 from hyperir.index import durable, retention
 from hyperir.index.clean import clean, leftovers
 from hyperir.index.columns import index_column
-from hyperir.index.commit import INDICES, TRANSACTIONS, Commit
+from hyperir.index.commit import MANIFESTS, TRANSACTIONS, Commit
+from hyperir.index.diagnosis import Plan, diagnose, without
 from hyperir.index.draft import Draft
 from hyperir.index.lock import NAME as LOCK
 from hyperir.index.lock import exclusive
-from hyperir.index.packed import FILE, PackedWriter
+from hyperir.index.packed import PackedWriter
 from hyperir.index.table import RowTable
-from hyperir.index.verify import Problem, disagreements, hash_all, read_commits
 from hyperir.index.writer import disk
 
 __all__ = ["Plan", "repair"]
 
 TEMPORARY = ".tmp"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a repair does, or did.
-
-    Args:
-        path: the index folder.
-        problems: the damage.
-        base: the commit that the index becomes again; None where none can be saved.
-        newest: the number of the newest commit, damaged or not.
-        rebuilt: packed vectors to be made again from the rows, each with a commit that has both.
-        reindexed: whether scalar indices are made again.
-        given_up: commits that end.
-        lost_documents: living documents of the newest commit that the base lacks or has in an older version; None where
-            the newest commit cannot be read, so that nobody knows.
-        revived_documents: documents that later commits deleted or replaced, and that are back.
-        next_key: the next key to be given, greater than any ever seen.
-    """
-
-    path: Path
-    problems: tuple[Problem, ...]
-    base: Commit | None
-    newest: int
-    rebuilt: dict[str, int]
-    reindexed: bool
-    given_up: tuple[int, ...]
-    lost_documents: int | None
-    revived_documents: int | None
-    next_key: int
-
-    @property
-    def needed(self) -> bool:
-        """Whether there is anything to repair."""
-        return bool(self.problems)
-
-    @property
-    def lost_commits(self) -> tuple[int, ...]:
-        """Commits after the base, whose changes are lost."""
-        return tuple(n for n in self.given_up if self.base is None or n > self.base.number)
-
-    def __str__(self) -> str:
-        if not self.needed:
-            return f"{self.path}: whole, nothing to repair"
-        lines = [f"{self.path}: {len(self.problems)} damaged", *(f"  {p.file}: {p.what}" for p in self.problems)]
-        if self.base is None:
-            return "\n".join([*lines, "no commit is whole: nothing can be saved here; restore the folder from a copy"])
-        lines += [f"made again from the rows, as it was: {name}" for name in self.rebuilt]
-        lines += ["made again: scalar indices"] * self.reindexed
-        if self.lost_commits:
-            lines.append(f"back to commit {self.base.number}, with {self.base.documents:,} documents")
-            lines.append(f"lost commits: {_listed(self.lost_commits)}")
-            lines.append(f"lost documents: {_count(self.lost_documents)}")
-            lines.append(f"deleted or replaced documents that are back: {_count(self.revived_documents)}")
-        else:
-            lines.append("lost documents: 0")
-        if older := [n for n in self.given_up if n < self.base.number]:
-            lines.append(f"older snapshots given up: {_listed(older)}")
-        return "\n".join(lines)
-
-
-def _listed(numbers: tuple[int, ...] | list[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
-
-
-def _count(number: int | None) -> str:
-    return "unknown, for the newest commit or its keys cannot be read" if number is None else f"{number:,}"
 
 
 def repair(path: str | Path, apply: bool = False, show_progress: bool = True) -> Plan:
@@ -116,14 +46,71 @@ def repair(path: str | Path, apply: bool = False, show_progress: bool = True) ->
         StoreError: the disk failed.
     """
     root = Path(path).absolute()
-    if not apply:
-        return _planned(root, show_progress)
     if not commits.numbers(root):
         raise InputError(f"there is no index at {root}")
+    if not apply:
+        return diagnose(root, show_progress)
     with exclusive(root) as held:
-        plan = _planned(root, show_progress)
+        plan = diagnose(root, show_progress)
         if plan.needed:
             held.dirty = True  # until it is done
             with disk(root):
                 held.dirty = not _apply(root, plan)
         return plan
+
+
+def _apply(root: Path, plan: Plan) -> bool:
+    """Returns whether all files of no commit are gone."""
+    if plan.base is None:
+        raise CorruptError(
+            f"no commit of {root} is whole, so nothing can be saved",
+            got="; ".join(f"{problem.file}: {problem.what}" for problem in plan.problems[:3]),
+            fix="restore the folder from a copy, or make the index again",
+        )
+    for name, number in plan.rebuilt.items():
+        _rebuild(root, commits.load(root, number), name)
+    damaged = {problem.file for problem in plan.problems}
+    lost = without(plan.base) & damaged
+    draft = Draft.of(
+        root, plan.base.model_copy(update={"files": {n: r for n, r in plan.base.files.items() if n not in lost}})
+    )
+    draft.next_key = plan.next_key
+    if plan.reindexed:
+        later = [name for name in leftovers(root, plan.base) if name.startswith((MANIFESTS, TRANSACTIONS))]
+        retention.remove(root, later)  # of commits that are lost: Lance goes on only from its latest version
+        for name in plan.base.indexed:
+            index_column(draft, name)
+    commit, new = draft.sealed("repaired", number=plan.newest + 1)
+    commits.publish(root, commit, [*new, *plan.rebuilt, LOCK], plan.given_up)
+    return clean(root, commit)
+
+
+def _rebuild(root: Path, commit: Commit, name: str) -> None:
+    """Write packed vectors again from the rows, byte for byte as they were.
+
+    Raises:
+        CorruptError: they come out otherwise; nothing was changed.
+    """
+    place = next(i for i, part in enumerate(commit.generations) if part.file == name)
+    start = sum(part.documents for part in commit.generations[:place])
+    rows = RowTable(root, commit.lance_version)
+    temporary = (root / name).with_suffix(TEMPORARY)
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    temporary.unlink(missing_ok=True)
+    packed, keys = PackedWriter(temporary, commit.width, commit.dtype), []
+    try:
+        fragments = rows.fragments(start, start + commit.generations[place].documents)
+        for batch in rows.stream(fragments, ["key", "vector"]):
+            packed.write(batch.column("vector").flatten().to_numpy().reshape(-1, commit.width))
+            keys.append(batch.column("key").to_numpy())
+        packed.finish(keys)
+    finally:
+        packed.close()
+    if durable.sha256_of(temporary) != commit.files[name].sha256:
+        raise CorruptError(
+            f"{name} in {root} cannot be made again from the rows",
+            expected="the bytes that were committed",
+            got="others",
+            fix="restore the folder from a copy",
+        )
+    temporary.replace(root / name)

@@ -19,21 +19,18 @@ from hyperir.index import durable, tombstones
 from hyperir.index.commit import Commit, Dtype, EncoderRecord
 from hyperir.index.compact import compact
 from hyperir.index.filters import Filter
-from hyperir.index.lock import NAME as LOCK
 from hyperir.index.lock import exclusive
 from hyperir.index.lookup import check_ids, find
 from hyperir.index.masks import Masks
 from hyperir.index.packed import Packed
+from hyperir.index.places import PARTS, check_place, not_found, not_retained
 from hyperir.index.schema import OWN, decode
 from hyperir.index.stored import StoredDocs
-from hyperir.index.table import FOLDER, RowTable
+from hyperir.index.table import RowTable
 from hyperir.index.verify import Report, verify
 from hyperir.index.writer import Writer, writing
 
 __all__ = ["Past", "Store"]
-
-PARTS = {FOLDER: "rows", "ann": "vectors", "tombs": "tombstones", commits.FOLDER: "commits"}
-NEARBY = 500  # entries of a folder looked at for a suggestion
 
 
 @dataclass(frozen=True)
@@ -85,10 +82,10 @@ class Store:
             raise InputError("an index needs the vectors' width", expected="1 or more", got=f"width = {width!r}")
         if dtype not in get_args(Dtype):
             raise InputError("vectors are stored in one of two types", expected="float32 or float16", got=repr(dtype))
-        _check_place(root)
+        check_place(root)
         root.mkdir(parents=True, exist_ok=True)
         with exclusive(root):
-            _check_place(root)
+            check_place(root)
             for name in (commits.FOLDER, "ann", "tombs"):
                 (root / name).mkdir(exist_ok=True)
             durable.sync_all(root, [])
@@ -135,9 +132,9 @@ class Store:
         while True:
             found = commits.numbers(root)
             if not found:
-                raise _not_found(root)
+                raise not_found(root)
             if commit is not None and commit not in found:
-                raise _not_retained(root, commit, found)
+                raise not_retained(root, commit, found)
             number = found[-1] if commit is None else commit
             try:
                 record = commits.load(root, number)
@@ -345,55 +342,3 @@ class Store:
 
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def _check_place(root: Path) -> None:
-    """Refuse a place that holds something other than a creation that was cut short."""
-    if root.exists() and not root.is_dir():
-        raise InputError(f"{root} is a file", expected="a folder for the index")
-    if commits.numbers(root):
-        raise InputError(
-            f"there is already an index at {root}",
-            fix=f"open it with Store.open({str(root)!r}) to add documents, or choose another folder",
-        )
-    ours = {LOCK, *PARTS}
-    strangers = sorted(p.name for p in root.iterdir() if p.name not in ours) if root.is_dir() else []
-    if strangers:
-        raise InputError(
-            f"{root} is not empty and no index",
-            expected="a new or empty folder",
-            got=", ".join(strangers[:5]) + (", ..." if len(strangers) > 5 else ""),
-            fix="choose another folder",
-        )
-
-
-def _not_retained(root: Path, commit: int, found: list[int]) -> InputError:
-    runs: list[list[int]] = []
-    for number in found:
-        if runs and runs[-1][-1] == number - 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    retained = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
-    return InputError(f"{root} has no commit {commit}", expected=f"one that is retained: {retained}", got=str(commit))
-
-
-def _not_found(root: Path) -> InputError:
-    if (root / commits.FOLDER).is_dir():
-        return InputError(f"the index at {root} has no commit: its creation was cut short", fix="create it again")
-    near = [f for folder in dict.fromkeys((root, root.parent)) for f in _indexes_in(folder)]
-    return InputError(
-        f"there is no index at {root}",
-        got="" if root.exists() else "no such folder",
-        fix="did you mean " + " or ".join(str(f) for f in near[:3]) + "?"
-        if near
-        else "make one with `hyperir index CORPUS -o FOLDER`, or Index.create in Python",
-    )
-
-
-def _indexes_in(folder: Path) -> list[Path]:
-    try:
-        entries = [entry for _, entry in zip(range(NEARBY), folder.iterdir(), strict=False)]
-    except OSError:
-        return []
-    return sorted(entry for entry in entries if commits.numbers(entry))

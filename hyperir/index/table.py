@@ -83,10 +83,11 @@ class RowTable:
                 first += rows
         return found
 
-    def stream(self, fragments: Sequence[Any]) -> Iterator[Any]:
-        """All columns of some fragments in order, as Arrow record batches, with little read ahead."""
+    def stream(self, fragments: Sequence[Any], columns: list[str] | None = None) -> Iterator[Any]:
+        """Some fragments in order, all columns or some, as Arrow record batches, with little read ahead."""
         with self._explained():
             yield from self.dataset.scanner(
+                columns=columns,
                 fragments=list(fragments),
                 scan_in_order=True,
                 batch_size=BATCH,

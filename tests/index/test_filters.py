@@ -66,7 +66,7 @@ def store(tmp_path_factory):
 
 
 def passing(store, where):
-    return store.mask(where).nonzero().flatten().tolist()
+    return store.allowed(where).nonzero().flatten().tolist()
 
 
 # The definition, in Python: True, False, or None for unknown.
@@ -282,7 +282,7 @@ def test_a_tree_made_by_hand_cannot_exhaust_the_stack(store, wrap):
     for _ in range(5000):
         tree = wrap(tree)
     with pytest.raises(InputError, match="too deep"):
-        store.mask(tree)
+        store.allowed(tree)
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_a_value_of_another_type_is_refused(store, where, told):
         assert passing(store, where) == []
         return
     with pytest.raises(InputError) as caught:
-        store.mask(where)
+        store.allowed(where)
     assert told in str(caught.value)
 
 
@@ -322,7 +322,7 @@ def test_a_value_of_another_type_is_refused(store, where, told):
 @pytest.mark.parametrize("column", ["i", "f", "s", "flag", "day", "time"])
 def test_values_that_no_text_can_write_are_refused(store, column, value):
     with pytest.raises(InputError):
-        store.mask(Compare(column, "=", value))
+        store.allowed(Compare(column, "=", value))
 
 
 @pytest.mark.parametrize(
@@ -330,18 +330,18 @@ def test_values_that_no_text_can_write_are_refused(store, column, value):
 )
 def test_trees_that_no_text_gives_are_refused(store, tree):
     with pytest.raises(InputError):
-        store.mask(tree)
+        store.allowed(tree)
 
 
 @pytest.mark.parametrize("name", ["vector", "_rowid", "_rowaddr", "column_0", "column_7", "select", "I", ""])
 def test_a_wrong_column_names_the_known_ones(store, name):
     with pytest.raises(UnknownNameError, match="Select, day, f, flag, i, id"):
-        store.mask(IsNull(name))
+        store.allowed(IsNull(name))
 
 
 def test_a_wrong_column_names_the_nearest(store):
     with pytest.raises(UnknownNameError, match="did you mean 'title'"):
-        store.mask("titel = 'T'")
+        store.allowed("titel = 'T'")
 
 
 def test_a_commit_cannot_name_a_column_with_more_than_a_name():
@@ -399,7 +399,7 @@ def test_a_thousand_payloads_stay_what_they_are(tmp_path):
         mark = "'" if "'" not in value else '"'
         assert passing(store, f"s = {quoted(value, mark)}") == same
         with pytest.raises(UnknownNameError):
-            store.mask(f"{quoted(value, '`')} = 'a'")
+            store.allowed(f"{quoted(value, '`')} = 'a'")
         for raw in (f"s = '{value}'", f"s = {value}", value):
             try:
                 found = passing(store, raw)
@@ -439,7 +439,7 @@ def test_numbers_and_times_of_every_width(tmp_path):
                "ms = '2020-01-01T00:00:00.000001'"]  # fmt: skip
     for where in refused:
         with pytest.raises(InputError, match="cannot be compared"):
-            store.mask(where)
+            store.allowed(where)
 
 
 def test_times_with_a_zone_are_compared_in_utc(store):
@@ -451,9 +451,9 @@ def test_times_with_a_zone_are_compared_in_utc(store):
 
 def test_an_index_without_rows_has_an_empty_mask(tmp_path):
     empty = Store.create(tmp_path / "empty.index", width=3)
-    assert empty.mask("year >= 2020").shape == (0,)
+    assert empty.allowed("year >= 2020").shape == (0,)
     with pytest.raises(InputError, match="cannot be read"):
-        empty.mask("year >=")
+        empty.allowed("year >=")
 
 
 def test_the_last_masks_are_remembered_and_belong_to_the_caller(store, monkeypatch):
@@ -461,16 +461,16 @@ def test_the_last_masks_are_remembered_and_belong_to_the_caller(store, monkeypat
     scan = RowTable.scan
     monkeypatch.setattr(RowTable, "scan", lambda *given, **named: scans.append(named) or scan(*given, **named))
     store = store.refresh()
-    first = store.mask("i = 1")
+    first = store.allowed("i = 1")
     first.logical_not_()
-    assert torch.equal(store.mask("`i` = 1.0"), ~first)
+    assert torch.equal(store.allowed("`i` = 1.0"), ~first)
     assert len(scans) == 1
     for n in range(KEPT):
-        store.mask(f"i = {n + 100}")
-    store.mask("i = 1")
+        store.allowed(f"i = {n + 100}")
+    store.allowed("i = 1")
     assert len(scans) == 1 + KEPT + 1
     with pytest.raises(InputError):  # equal to 1 in Python, and no whole number here
-        store.mask("i = true")
+        store.allowed("i = true")
 
 
 FILTERS = """
