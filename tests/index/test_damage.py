@@ -7,6 +7,7 @@ import lance
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save
 
 from hyperir.core.errors import CorruptError, InputError, StoreError
 from hyperir.index import commit as commits
@@ -206,3 +207,42 @@ def test_a_reader_is_not_disturbed_by_a_writer(small, add):
         assert small.ids(range(5)) == [f"d{i}" for i in range(5)]
     assert torch.equal(docs, later.docs[0:3].vectors)
     assert len(later) == 15
+
+
+@pytest.mark.parametrize(
+    ("dead", "said"),
+    [
+        ([1, 1], "keys are not increasing"),
+        ([3, 1], "keys are not increasing"),
+        ([1, 9], "belongs to no row stored"),
+        ([1], "int64 of shape (1,)"),
+        ([[1, 3]], "int64 of shape (1, 2)"),
+        ([1.0, 3.0], "float64 of shape (2,)"),
+    ],
+)
+def test_tombstones_that_do_not_agree(small, dead, said):
+    with small.writer() as writer:
+        writer.delete(["d1", "d3"])
+    store = small.refresh()
+    name = store.commit.tombstones[0]
+    (store.path / name).write_bytes(save({"keys": np.array(dead)}))
+    record = FileRecord(size=(store.path / name).stat().st_size, sha256=sha256_of(store.path / name))
+    files = {n: r.model_dump() for n, r in (store.commit.files | {name: record}).items()}
+    rewrite(store.path, files=files)
+    (problem,) = verify(store.path, show_progress=False).problems
+    assert problem.file == name
+    assert said in problem.what
+
+
+def test_damaged_tombstones_never_reach_a_parser(small):
+    with small.writer() as writer:
+        writer.delete(["d1"])
+    store = small.refresh()
+    path = store.path / store.commit.tombstones[0]
+    path.write_bytes(b"\xff" * path.stat().st_size)
+    opened = Store.open(store.path)
+    with pytest.raises(CorruptError, match=r"tombs\.safetensors in .* damaged(.|\n)*other bytes"):
+        opened.alive  # noqa: B018
+    with pytest.raises(CorruptError, match=r"tombs\.safetensors"), store.writer():
+        pass
+    assert [p.file for p in verify(store.path, show_progress=False).problems] == [store.commit.tombstones[0]]
