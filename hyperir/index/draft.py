@@ -81,8 +81,9 @@ class Draft:
             OSError: it is not there.
         """
         commit, new = self.sealed(change, self.base.number + 1)
+        between = self._between() - commit.files.keys() - self.base.files.keys()
         retention.publish(self.root, commit, [*new, LOCK], keep)
-        retention.remove(self.root, sorted(self._between() - commit.files.keys() - self.base.files.keys()))
+        retention.remove(self.root, sorted(between))
         return commit
 
     def sealed(self, change: str, number: int) -> tuple[Commit, list[str]]:
