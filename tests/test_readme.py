@@ -40,7 +40,8 @@ def test_the_filters_of_the_documentation_do_what_it_says(tmp_path, monkeypatch)
     store = names["index"].store
     cells = [line.split("|")[1].strip() for line in page.splitlines() if line.startswith("| `")]
     found = [
-        store.ids(store.allowed(cell.strip("`").strip() if cell[:2] != "``" else cell[3:-3]).nonzero()) for cell in cells
+        store.ids(store.allowed(cell.strip("`").strip() if cell[:2] != "``" else cell[3:-3]).nonzero())
+        for cell in cells
     ]
     expected = ["bc", "a", "c", "ab", "a", "c", "a", "a", "b", "a"]
     assert ["".join(ids) for ids in found] == expected
