@@ -460,7 +460,7 @@ def test_the_last_masks_are_remembered_and_belong_to_the_caller(store, monkeypat
     scans = []
     scan = RowTable.scan
     monkeypatch.setattr(RowTable, "scan", lambda *given, **named: scans.append(named) or scan(*given, **named))
-    store = store.refresh()
+    store = Store.open(store.path)
     first = store.allowed("i = 1")
     first.logical_not_()
     assert torch.equal(store.allowed("`i` = 1.0"), ~first)
