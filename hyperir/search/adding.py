@@ -157,7 +157,7 @@ class Checkpoints:
         if self.committed:
             error.add_note(
                 f"{self.committed:,} documents of this add are committed and stay. "
-                "Go on with resume=True, or --resume on the command line: it passes over them."
+                "resume=True goes on after them; on the command line, the same command with --resume."
             )
         elif isinstance(error, KeyboardInterrupt):
             error.add_note("Nothing was added.")

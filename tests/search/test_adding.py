@@ -52,6 +52,14 @@ def own(tmp_path):
     return index
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C as Python handles it, also where the tests themselves run in the background."""
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, old)
+
+
 def ids(index):
     store = index.store.refresh()
     allowed = torch.ones(store.commit.stored, dtype=torch.bool) if store.alive is None else store.alive
@@ -124,7 +132,7 @@ def test_ctrl_c_commits_nothing_of_an_add_that_is_all_or_nothing(index, model):
     assert (ids(index), caught.value.__notes__) == ([], ["Nothing was added."])
 
 
-def test_ctrl_c_during_a_write_waits_for_its_end(index, model, monkeypatch):
+def test_ctrl_c_during_a_write_waits_for_its_end(index, ctrl_c, monkeypatch):
     append = Writer.append
 
     def interrupted(self, rows, vectors):
@@ -137,7 +145,7 @@ def test_ctrl_c_during_a_write_waits_for_its_end(index, model, monkeypatch):
     assert ids(index) == all_ids(ROWS[:16])
 
 
-def test_a_second_ctrl_c_takes_effect_at_once(index, model, monkeypatch):
+def test_a_second_ctrl_c_takes_effect_at_once(index, ctrl_c, monkeypatch):
     write = Writer._insert
 
     def interrupted(self, rows, stored, ids):
