@@ -101,7 +101,7 @@ def delete(
     wanted = _read_ids(file) if file is not None else ids or []
     deleted = target.delete(wanted, where=where, missing_ok=missing_ok, wait=wait)
     if as_json:
-        print_json({"deleted": deleted, **target.info()})
+        print_json({"deleted": deleted, "documents": len(target), "number": target.number})
         return
     say(f"{folder}: {deleted:,} documents deleted, {len(target):,} in all")
 

@@ -41,14 +41,14 @@ main()
 @pytest.fixture
 def start(world, tmp_path):
     """Starts `hyperir index` of the rows: 16 documents are encoded and written together."""
-    lines(tmp_path / "corpus.jsonl", ROWS)
+    corpus = lines(tmp_path / "corpus.jsonl", ROWS)
     started = []
 
     def start(log, seconds, *options):
-        command = ["index", "corpus.jsonl", "-o", "new.index", "-M", world / "model", "--batch-size", "1", *options]
+        where = ["-o", tmp_path / "new.index", "-M", world / "model"]
+        command = ["index", corpus, *where, "--batch-size", "1", *options]
         process = subprocess.Popen(
             [sys.executable, "-c", SLOW, log, str(seconds), *map(str, command)],
-            cwd=tmp_path,
             env=os.environ | ENVIRONMENT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
