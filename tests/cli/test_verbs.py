@@ -31,6 +31,12 @@ def test_index_adds_and_resumes(world, index, tmp_path):
     assert ids(index) == ["1", "2", "3", "4", "5"]
 
 
+def test_resume_makes_an_index_where_there_is_none(world, tmp_path):
+    done = here("index", world / "corpus.jsonl", "-o", tmp_path / "n.index", "--model", world / "model", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert ids(tmp_path / "n.index") == ["1", "2", "3", "4"]
+
+
 def test_an_error_in_the_middle_of_a_long_add_says_what_is_in(world, tmp_path):
     rows = [{"id": str(i), "text": "fox", "year": i} for i in range(40)] + [{"id": "x", "text": "", "year": "late"}]
     options = ["-o", tmp_path / "new.index", "--model", world / "model", "--batch-size", 1, "--checkpoint", 0]

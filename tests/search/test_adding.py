@@ -10,7 +10,6 @@ from tiny_models import HYPER, make_model
 
 from hyperir import Index
 from hyperir.core.errors import DuplicateIdError, InputError, LockedError, UnknownNameError
-from hyperir.core.interrupts import uninterrupted
 from hyperir.index.writer import Writer
 from hyperir.search import adding
 
@@ -162,26 +161,6 @@ def test_a_second_ctrl_c_takes_effect_at_once(index, ctrl_c, monkeypatch):
     assert "16 documents" in caught.value.__notes__[0]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert index.verify(show_progress=False).ok
-
-
-def test_uninterrupted_leaves_other_handlers_and_threads_alone():
-    seen = []
-    old = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
-    try:
-        with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-            assert seen == [signal.SIGINT]
-    finally:
-        signal.signal(signal.SIGINT, old)
-
-    def work():
-        with uninterrupted():
-            seen.append("done")
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert seen[-1] == "done"
 
 
 @pytest.mark.parametrize(
