@@ -83,13 +83,15 @@ class Store:
         if dtype not in get_args(Dtype):
             raise InputError("vectors are stored in one of two types", expected="float32 or float16", got=repr(dtype))
         check_place(root)
+        made = [folder for folder in root.parents if not folder.exists()]
         root.mkdir(parents=True, exist_ok=True)
         with exclusive(root):
             check_place(root)
             for name in (commits.FOLDER, "ann", "tombs"):
                 (root / name).mkdir(exist_ok=True)
             durable.sync_all(root, [])
-            durable.sync_folder(root.parent)
+            for folder in (root, *made):
+                durable.sync_folder(folder.parent)
             created = commits.now()
             commit = Commit(
                 number=1,
