@@ -202,7 +202,7 @@ def publish(root: Path, commit: Commit, new: Iterable[str] = (), give_up: Iterab
         root: the index folder.
         commit: what to publish.
         new: files that no commit before it names, and others to sync with them.
-        give_up: numbers of older commits that end with it; one sync covers both.
+        give_up: numbers of older commits that end with it.
 
     Raises:
         StoreError: it is the newest, but the disk did not confirm that.
@@ -212,10 +212,13 @@ def publish(root: Path, commit: Commit, new: Iterable[str] = (), give_up: Iterab
     temporary.write_bytes(_sealed(commit.model_dump(mode="json")))
     durable.sync_all(root, [temporary.relative_to(root).as_posix(), *new])
     durable.publish(temporary, path)
+    ended = list(give_up)
     try:
-        for number in give_up:
+        durable.sync_folder(path.parent)  # before older names go: a disk may keep later changes of a folder and lose this
+        for number in ended:
             (root / name_of(number)).unlink(missing_ok=True)
-        durable.sync_folder(path.parent)
+        if ended:
+            durable.sync_folder(path.parent)
     except OSError as error:
         raise StoreError(
             f"the disk did not confirm commit {commit.number} of {root}",

@@ -241,6 +241,27 @@ def test_everything_is_synced_before_the_commit_appears(small, add, monkeypatch)
     assert events[at + 1 :] == [later.path / "commits"]
 
 
+def test_a_commit_is_on_the_disk_before_older_ones_go_and_they_before_their_files(small, monkeypatch):
+    events = []
+    real, real_unlink = durable.sync_folder, os.unlink
+    monkeypatch.setattr(durable, "sync_folder", lambda p: (events.append(f"sync {p.name}"), real(p)))
+    monkeypatch.setattr(os, "unlink", lambda p, **_: (events.append(p.parent.name + p.suffix), real_unlink(p)))
+    small.compact()
+    at = events.index("commits.tmp")  # the link just before it
+    assert events[at + 1 : at + 6] == ["sync commits", *["commits.json"] * 3, "sync commits"]
+    assert "commits.json" not in events[:at]
+    assert len([event for event in events[at + 6 :] if event.endswith(".safetensors")]) == 2
+    assert not [event for event in events[:at] if event.endswith(".safetensors")]
+
+
+def test_folders_that_creation_makes_are_synced_into_those_above(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(durable, "sync_folder", lambda p: synced.append(p))
+    Store.create(tmp_path / "a" / "b" / "c.index", width=4)
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b"} <= set(synced)
+    assert tmp_path.parent not in synced
+
+
 def test_only_new_files_are_hashed(small, add, monkeypatch):
     hashed = []
     real = durable.sha256_of
