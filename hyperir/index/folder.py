@@ -43,7 +43,7 @@ class LocalFolder:
 
     def names(self, folder: str = "") -> list[str]:
         try:
-            return os.listdir(self.root / folder)
+            return [path.name for path in (self.root / folder).iterdir()]
         except (FileNotFoundError, NotADirectoryError):
             return []
 

@@ -1,4 +1,4 @@
-"""One writer at a time where there are no file locks: an object that its holder renews, and others may take when it is old.
+"""One writer at a time where there are no file locks: an object that its holder renews, and that others take when old.
 
 Every step is a conditional write, so of two writers one succeeds. An old lock is told by the server's clock alone; a
 holder counts by its own, from before its request was sent, so it stops before anyone may take over. A holder that was

@@ -1,7 +1,7 @@
-"""Where an index lives: a folder of this machine, or a prefix of an object store. The room speaks to either by these few operations.
+"""Where an index lives: a folder of this machine, or a prefix of an object store; the room sees no difference.
 
-Names are paths relative to the index, with forward slashes. Trouble is an `OSError`, as it is for files: `FileNotFoundError`
-and `FileExistsError` where they are meant, so that no caller needs to know which kind of place it has.
+Names are paths relative to the index, with forward slashes. Trouble is an `OSError`, as it is for files:
+`FileNotFoundError` and `FileExistsError` where they are meant.
 """
 
 from __future__ import annotations
