@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,6 +113,9 @@ class LocalFolder:
             path = Path(top)
             if path != self.root / folder and not any(path.iterdir()):
                 path.rmdir()
+
+    def clear(self) -> None:
+        shutil.rmtree(self.root)
 
     def table(self, name: str) -> TableAddress:
         return TableAddress(str(self.root / name), None)

@@ -149,6 +149,9 @@ class ObjectStore:
     def prune(self, folder: str) -> None:
         """Nothing to do: a folder goes with its last file."""
 
+    def clear(self) -> None:
+        self.remove(self.files())
+
     def table(self, name: str) -> TableAddress:
         return TableAddress(f"{self}/{name}", lance_options())
 

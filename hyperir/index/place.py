@@ -116,6 +116,10 @@ class Place(Protocol):
         """Remove the folders in a folder that hold no file."""
         ...
 
+    def clear(self) -> None:
+        """Remove the index, all of it."""
+        ...
+
     def table(self, name: str) -> TableAddress:
         """A Lance table or one of its files."""
         ...

@@ -136,6 +136,13 @@ def test_removing(place):
     assert place.names("ann") == ["two"]
 
 
+def test_nothing_is_left_of_a_place_that_is_cleared(place):
+    write(place, "ann/one/vectors", b"1")
+    place.clear()
+    assert place.names() == []
+    assert place.files() == {}
+
+
 def test_what_was_begun_and_dropped_is_no_file_of_the_index(place):
     path = place.begin("ann/one/vectors")
     path.write_bytes(b"half")
