@@ -25,6 +25,9 @@ class FileLock:
 
     taken_over: bool = False
 
+    def fenced(self) -> None:
+        """Nothing to remember."""
+
     def check(self) -> None:
         """Nothing to check."""
 

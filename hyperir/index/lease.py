@@ -63,6 +63,10 @@ class Lease:
                 )
             time.sleep(min(PAUSE, max(until - time.monotonic(), 0.0)))
 
+    def fenced(self) -> None:
+        """The writer from whom the lock was taken can do no more harm."""
+        self.taken_over = False
+
     def check(self) -> None:
         """Do nothing while the lock is surely held.
 
@@ -88,7 +92,9 @@ class Lease:
                 continue
 
     def release(self) -> None:
-        """Give the lock back; where that fails it is free when it is old."""
+        """Give the lock back; where that fails it is free when it is old, and so is one that was taken and not fenced."""
+        if self.taken_over:
+            return
         with suppress(OSError):
             self._bucket.delete(self._key, self._tag)
 

@@ -38,11 +38,16 @@ class Hold(Protocol):
     """The write lock, while it is held.
 
     `taken_over` says that it was taken from a writer that stopped renewing it and may yet wake up. Its commit must be
-    made impossible before anything is removed: by publishing a commit under the number that it would use.
+    made impossible before anything is removed: by publishing a commit under the number that it would use. Then say
+    `fenced()`; a lock that is let go before is not given back, so that the next holder knows as well.
     """
 
     @property
     def taken_over(self) -> bool: ...
+
+    def fenced(self) -> None:
+        """The writer from whom the lock was taken can do no more harm."""
+        ...
 
     def check(self) -> None:
         """Do nothing while the lock is held.

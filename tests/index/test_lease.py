@@ -54,7 +54,16 @@ def test_the_lock_of_a_killed_holder_is_free_when_it_is_old(store):
             lost._write(lost._tag)
         lost.release()
         assert store.head(KEY) is not None  # it removed nothing of the new holder's
+        held.fenced()
     assert store.head(KEY) is None
+
+
+def test_a_lock_that_was_taken_is_not_given_back_before_the_fence(store):
+    abandoned(store, seconds=0.1)
+    with lease(store, KEY, wait=10, seconds=0.5):
+        pass
+    with lease(store, KEY, wait=10) as held:
+        assert held.taken_over
 
 
 def test_a_lost_lock_is_noticed_by_the_thread_that_renews_it(store):
