@@ -92,7 +92,7 @@ class Lease:
                 continue
 
     def release(self) -> None:
-        """Give the lock back; where that fails it is free when it is old, and so is one that was taken and not fenced."""
+        """Give the lock back. Where that fails, or the old holder is not fenced, it is free when it is old."""
         if self.taken_over:
             return
         with suppress(OSError):
