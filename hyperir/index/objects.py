@@ -170,9 +170,9 @@ class ObjectStore:
 
     def remove(self, names: Iterable[str]) -> bool:
         self.check()
+        names, whole = list(names), True
         if self._lease is not None and self._lease.taken_over:  # a commit may yet appear that names them
-            return False
-        whole = True
+            return not names
         for name in names:
             if (begun := self._begun.pop(name, None)) is not None:
                 begun.unlink(missing_ok=True)
