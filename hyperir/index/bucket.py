@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,22 +53,10 @@ class Bucket:
 
     name: str
 
-    @cached_property
+    @property
     def _fs(self) -> Any:
-        try:
-            import s3fs
-        except ModuleNotFoundError as error:
-            if error.name != "s3fs":
-                raise
-            raise MissingExtraError("s3fs", "s3", "an index at an address that begins with s3://") from None
-        region = _region()
-        return s3fs.S3FileSystem(
-            endpoint_url=_endpoint(),
-            client_kwargs={"region_name": region} if region else {},
-            use_listings_cache=False,
-            skip_instance_cache=True,
-            max_concurrency=PARALLEL,
-        )
+        settings = tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_")))
+        return _client(os.getpid(), settings)
 
     def _call(self, request: str, **arguments: Any) -> Any:
         with self._explained():
@@ -93,7 +81,7 @@ class Bucket:
     def get(self, key: str, start: int = 0) -> bytes:
         """An object's bytes, from one on."""
         with self._explained():
-            data: bytes = self._fs.cat_file(f"{self.name}/{key}", start=start or None)
+            data: bytes = self._fs.cat_file(f"{self.name}/{key}", start=start or None, max_concurrency=1)
         return data
 
     def head(self, key: str) -> Head | None:
@@ -197,6 +185,25 @@ class Bucket:
 
     def __reduce__(self) -> Any:
         return (Bucket, (self.name,))
+
+
+@lru_cache(maxsize=4)
+def _client(process: int, settings: tuple[tuple[str, str], ...]) -> Any:
+    """What speaks S3, one for all buckets: it takes long to make. A forked process and other settings need another."""
+    try:
+        import s3fs
+    except ModuleNotFoundError as error:
+        if error.name != "s3fs":
+            raise
+        raise MissingExtraError("s3fs", "s3", "an index at an address that begins with s3://") from None
+    region = _region()
+    return s3fs.S3FileSystem(
+        endpoint_url=_endpoint(),
+        client_kwargs={"region_name": region} if region else {},
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        max_concurrency=PARALLEL,
+    )
 
 
 def lance_options() -> dict[str, str]:

@@ -133,7 +133,10 @@ class Store:
             CorruptError: a file is damaged; names it.
             StoreError: a newer release wrote the index.
         """
-        place = place_at(path)
+        return cls._opened(place_at(path), commit)
+
+    @classmethod
+    def _opened(cls, place: Place, commit: int | None = None) -> Store:
         while True:
             found = commits.numbers(place)
             if not found:
@@ -153,7 +156,7 @@ class Store:
     def refresh(self) -> Store:
         """The index as it is now; this one stays as it was, and is returned where nothing changed."""
         found = commits.numbers(self.place)
-        return self if found and found[-1] == self.number else Store.open(self.path)
+        return self if found and found[-1] == self.number else Store._opened(self.place)
 
     def history(self) -> list[Past]:
         """The commits that can be opened, oldest first."""
