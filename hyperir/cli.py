@@ -102,29 +102,30 @@ def index(
     from hyperir.encode.needs import say_needs, survey
 
     found = survey(collection)  # before the model is loaded, so that the collection's errors come at once
+    from hyperir.index.place import place_at
     from hyperir.search import Index
 
     encoder = load(model)
     # Vectors are stored twice: with the rows, and packed for searching.
     disk = 2 * found.documents * encoder.width * (4 if dtype == "float32" else 2) + 1.1 * found.characters
     say_needs(encoder, collection, found, batch_size, disk=disk)
-    new = not (output / "commits").is_dir()
+    place = place_at(output)
+    new = not place.names("commits")
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
     try:
         added = target.add(collection.documents(), batch_size=batch_size, total=found.documents)
     except BaseException:
         if new:  # an index that holds nothing is not what was asked for
-            import shutil
-
-            shutil.rmtree(output)
+            place.clear()
         raise
     info = target.info()
     if as_json:
         _print_json({"added": added, **info})
         return
     empty = f", {info['empty_texts']:,} of them with empty text" if info["empty_texts"] else ""
-    print(f"{output}: {added:,} documents added, {info['documents']:,} in all{empty}", file=sys.stderr)
-    print(f'Try: hyperir search {output} "a question"', file=sys.stderr)
+    shown = place.path if isinstance(place.path, str) else output  # a Path of an address has lost a slash
+    print(f"{shown}: {added:,} documents added, {info['documents']:,} in all{empty}", file=sys.stderr)
+    print(f'Try: hyperir search {shown} "a question"', file=sys.stderr)
 
 
 @app.command()

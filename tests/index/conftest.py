@@ -81,7 +81,7 @@ def other_process():
 def s3_server():
     """The address of an S3 server on loopback, in a thread of this process."""
     pytest.importorskip("s3fs", reason="s3fs is not installed")
-    moto = pytest.importorskip("moto.server", reason="moto[server] is not installed")
+    moto = pytest.importorskip("moto.server", reason="moto, flask or flask-cors is not installed")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = moto.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
