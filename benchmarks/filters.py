@@ -41,7 +41,7 @@ def with_scalar_index(store):
 
     table = lance.dataset(str(store.path / FOLDER))
     table.create_scalar_index("number", "BTREE")
-    return Masks(RowTable(store.path, table.latest_version), store.commit.metadata, store.docs)
+    return Masks(RowTable(store.place, table.latest_version), store.commit.metadata, store.docs)
 
 
 def main():

@@ -30,6 +30,7 @@ from hyperir.core.errors import InputError, LockedError
 
 if TYPE_CHECKING:
     from hyperir.core.types import Hit
+    from hyperir.index.place import Place
 
 __all__ = ["demo", "evaluate_", "index", "search"]
 
@@ -85,11 +86,13 @@ def index(
     from hyperir.encode.needs import say_needs, stored_bytes, survey
 
     found = survey(collection)  # before the model is loaded, so that the collection's errors come at once
+    from hyperir.index.place import place_at
     from hyperir.search import Index
 
     encoder = load(model)
     say_needs(encoder, collection, found, batch_size, disk=stored_bytes(found, encoder.width, dtype))
-    new = not (output / "commits").is_dir()
+    place = place_at(output)
+    new = not place.names("commits")
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
     if resume and len(target):
         say(f"{output} has {len(target):,} documents; those with the same ids are passed over")
@@ -104,16 +107,17 @@ def index(
         )
     except BaseException as error:
         if new and not isinstance(error, LockedError):
-            _remove_empty(output)
+            _remove_empty(place)
         raise
     info = target.info()
     if as_json:
         print_json({"added": added, **info})
         return
     empty = f", {info['empty_texts']:,} of them with empty text" if info["empty_texts"] else ""
+    shown = place.path if isinstance(place.path, str) else output  # a Path of an address has lost a slash
     say(
-        f"{output}: {added:,} documents added, {info['documents']:,} in all{empty}",
-        f'Try: hyperir search {output} "a question"',
+        f"{shown}: {added:,} documents added, {info['documents']:,} in all{empty}",
+        f'Try: hyperir search {shown} "a question"',
     )
 
 
@@ -237,14 +241,12 @@ def evaluate_(
     say(notes + (f"; {scores.missing} queries without an answer count as 0" if scores.missing else ""))
 
 
-def _remove_empty(folder: Path) -> None:
+def _remove_empty(place: Place) -> None:
     """An index that holds nothing is not what was asked for."""
-    from hyperir.index.store import Store
+    from hyperir.index import commit as commits
 
-    if Store.open(folder).number == 1:
-        import shutil
-
-        shutil.rmtree(folder)
+    if commits.numbers(place) == [1]:
+        place.clear()
 
 
 def _first_line(text: str, width: int = 100) -> str:

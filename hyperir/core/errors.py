@@ -13,6 +13,7 @@ HyperIRError                    exit code 1
 └── StoreError                  exit code 3: trouble with an index folder
     ├── CorruptError            a file is damaged, missing or of another length than committed
     ├── LockedError             another process is writing
+    ├── UnreachableError        an object store does not answer
     └── FingerprintError        the vectors were made by another model
 """
 
@@ -35,6 +36,7 @@ __all__ = [
     "ModelError",
     "StoreError",
     "UnknownNameError",
+    "UnreachableError",
     "VectorError",
     "nearest",
 ]
@@ -121,6 +123,10 @@ class CorruptError(StoreError):
 
 class LockedError(StoreError):
     """Another process is writing."""
+
+
+class UnreachableError(StoreError):
+    """An object store does not answer: nothing is known of the index, least of all that it is damaged."""
 
 
 class FingerprintError(StoreError):

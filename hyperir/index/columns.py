@@ -46,5 +46,5 @@ def check_columns(names: Iterable[str], columns: Iterable[Column] | None) -> lis
 def index_column(draft: Draft, name: str) -> None:
     """Make the scalar index of a column, over all rows of a draft; an older one is replaced."""
     by_name = {ID: ID} | {column.name: column.column for column in draft.metadata or ()}
-    draft.version = table.make_scalar_index(draft.root, draft.version, by_name[name])
+    draft.version = table.make_scalar_index(draft.place, draft.version, by_name[name])
     draft.indexed = tuple(sorted({*draft.indexed, name}))

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
 from hyperir.core.config import Config
 from hyperir.core.errors import ConfigError, CorruptError, StoreError
-from hyperir.index import durable
+from hyperir.index.place import Content, Place, UnconfirmedError
 
 __all__ = [
     "FORMAT",
@@ -35,7 +36,6 @@ __all__ = [
 
 FORMAT = 2
 FOLDER = "commits"
-TEMPORARY = ".tmp"
 MANIFESTS = "rows.lance/_versions/"
 TRANSACTIONS = "rows.lance/_transactions/"
 INDICES = "rows.lance/_indices/"
@@ -49,6 +49,11 @@ class FileRecord(Config):
 
     size: int
     sha256: str
+
+    @property
+    def content(self) -> Content:
+        """The same for a place."""
+        return Content(self.size, self.sha256)
 
 
 class EncoderRecord(Config):
@@ -136,16 +141,14 @@ def name_of(number: int) -> str:
     return f"{FOLDER}/{number:012}.json"
 
 
-def numbers(root: Path) -> list[int]:
-    """The numbers of all commits, oldest first; nothing where the folder is no index."""
-    try:
-        names = [entry.name for entry in (root / FOLDER).iterdir()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+def numbers(place: Place) -> list[int]:
+    """The numbers of all commits, oldest first; nothing where there is no index."""
+    with _reading(place):
+        names = place.names(FOLDER)
     return sorted(int(match[1]) for match in map(NAME.fullmatch, names) if match)
 
 
-def load(root: Path, number: int) -> Commit:
+def load(place: Place, number: int) -> Commit:
     """Read and check one commit.
 
     Raises:
@@ -154,21 +157,21 @@ def load(root: Path, number: int) -> Commit:
     """
     name = name_of(number)
     try:
-        raw = (root / name).read_bytes()
+        raw = place.read(name)
     except OSError as error:
-        raise _damaged(root, name, str(error)) from error
+        raise _damaged(place, name, str(error)) from error
     try:
         record = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise _damaged(root, name, f"not JSON: {error}") from error
+        raise _damaged(place, name, f"not JSON: {error}") from error
     # Byte for byte, so that even a changed blank or the case of an escape is noticed.
     if not isinstance(record, dict) or raw != _sealed({k: v for k, v in record.items() if k != "sha256"}):
-        raise _damaged(root, name, "a file whose hash of itself is wrong")
+        raise _damaged(place, name, "a file whose hash of itself is wrong")
     del record["sha256"]
     version = record.get("format_version")
     if isinstance(version, int) and version > FORMAT:
         raise StoreError(
-            f"{root} was written by a newer release of HyperIR",
+            f"{place} was written by a newer release of HyperIR",
             expected=f"index format {FORMAT} or older",
             got=f"index format {version}, in {name}",
             fix="pip install --upgrade hyperir",
@@ -176,9 +179,9 @@ def load(root: Path, number: int) -> Commit:
     try:
         commit = Commit.parse(_migrated(record), where=name)
     except ConfigError as error:
-        raise _damaged(root, name, error.what) from error
+        raise _damaged(place, name, error.what) from error
     if commit.number != number:
-        raise _damaged(root, name, f"commit {commit.number} under the name of another")
+        raise _damaged(place, name, f"commit {commit.number} under the name of another")
     return commit
 
 
@@ -189,36 +192,31 @@ def _migrated(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def newest(root: Path) -> Commit | None:
+def newest(place: Place) -> Commit | None:
     """The index as it is: the newest commit, or None where there is none. A damaged one is an error, never skipped."""
-    found = numbers(root)
-    return load(root, found[-1]) if found else None
+    found = numbers(place)
+    return load(place, found[-1]) if found else None
 
 
-def publish(root: Path, commit: Commit, new: Iterable[str] = (), give_up: Iterable[int] = ()) -> None:
-    """Make a commit the newest, durably: sync what is new with every folder above it, then link, then sync the link.
+def publish(place: Place, commit: Commit, new: Iterable[str] = (), give_up: Iterable[int] = ()) -> None:
+    """Make a commit the newest, durably.
 
     Args:
-        root: the index folder.
+        place: where the index is.
         commit: what to publish.
-        new: files that no commit before it names, and others to sync with them.
-        give_up: numbers of older commits that end with it; one sync covers both.
+        new: files that no commit before it names.
+        give_up: numbers of older commits that end with it.
 
     Raises:
+        FileExistsError: there is a commit of that number.
         StoreError: it is the newest, but the disk did not confirm that.
     """
-    path = root / name_of(commit.number)
-    temporary = path.with_suffix(TEMPORARY)
-    temporary.write_bytes(_sealed(commit.model_dump(mode="json")))
-    durable.sync_all(root, [temporary.relative_to(root).as_posix(), *new])
-    durable.publish(temporary, path)
+    data = _sealed(commit.model_dump(mode="json"))
     try:
-        for number in give_up:
-            (root / name_of(number)).unlink(missing_ok=True)
-        durable.sync_folder(path.parent)
-    except OSError as error:
+        place.publish(name_of(commit.number), data, new, [name_of(number) for number in give_up])
+    except UnconfirmedError as error:
         raise StoreError(
-            f"the disk did not confirm commit {commit.number} of {root}",
+            f"the disk did not confirm commit {commit.number} of {place}",
             expected=f"{FOLDER}/ synced",
             got=str(error),
             fix="check the disk, then open the index: the change is visible now, and may or may not survive a loss of "
@@ -226,30 +224,42 @@ def publish(root: Path, commit: Commit, new: Iterable[str] = (), give_up: Iterab
         ) from error
 
 
-def check_files(root: Path, commit: Commit) -> None:
+def check_files(place: Place, commit: Commit) -> None:
     """Check that every file is there with its committed size, and the hash of the manifest that Lance parses first.
 
     Raises:
         CorruptError: names the first file that is not as committed.
     """
+    sizes = place.sizes(commit.files)
     for name, record in commit.files.items():
-        try:
-            size = (root / name).stat().st_size
-            same = not name.startswith(MANIFESTS) or durable.sha256_of(root / name) == record.sha256
-        except OSError as error:
-            raise _damaged(root, name, error.strerror or str(error), f"{record.size:,} bytes") from error
+        size = sizes.get(name)
+        if size is None:
+            raise _damaged(place, name, "no such file, or no permission to see it", f"{record.size:,} bytes")
         if size != record.size:
-            raise _damaged(root, name, f"{size:,} bytes", f"{record.size:,} bytes")
-        if not same:
-            raise _damaged(root, name, "other bytes than committed")
+            raise _damaged(place, name, f"{size:,} bytes", f"{record.size:,} bytes")
+        if name.startswith(MANIFESTS):
+            try:
+                digest = place.sha256(name)
+            except OSError as error:
+                raise _damaged(place, name, str(error)) from error
+            if digest != record.sha256:
+                raise _damaged(place, name, "other bytes than committed")
 
 
-def _damaged(root: Path, name: str, got: str, expected: str = "the file as it was committed") -> CorruptError:
+@contextmanager
+def _reading(place: Place) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"{place} cannot be read", got=str(error), fix="check the address and permissions") from error
+
+
+def _damaged(place: Place, name: str, got: str, expected: str = "the file as it was committed") -> CorruptError:
     return CorruptError(
-        f"{name} in {root} is damaged or missing",
+        f"{name} in {place} is damaged or missing",
         expected=expected,
         got=got,
-        fix=f'"hyperir verify {root}" lists everything that is damaged; nothing was changed',
+        fix=f'"hyperir verify {place}" lists everything that is damaged; nothing was changed',
     )
 
 

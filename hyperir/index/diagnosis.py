@@ -13,7 +13,8 @@ import numpy as np
 from hyperir.index import commit as commits
 from hyperir.index import tombstones
 from hyperir.index.commit import INDICES, TRANSACTIONS, Commit
-from hyperir.index.packed import FILE, Packed
+from hyperir.index.packed import FILE, packed_files
+from hyperir.index.place import Place
 from hyperir.index.stored import StoredDocs
 from hyperir.index.tombstones import Keys, among
 from hyperir.index.verify import Problem, disagreements, hash_all, read_commits
@@ -26,7 +27,7 @@ class Plan:
     """What a repair does, or did.
 
     Args:
-        path: the index folder.
+        path: where the index is.
         problems: the damage.
         base: the commit that the index becomes again; None where none can be saved.
         newest: the number of the newest commit, damaged or not.
@@ -39,7 +40,7 @@ class Plan:
         next_key: the next key to be given, greater than any ever seen.
     """
 
-    path: Path
+    path: Path | str
     problems: tuple[Problem, ...]
     base: Commit | None
     newest: int
@@ -88,11 +89,11 @@ def _count(number: int | None) -> str:
     return "unknown, for the newest commit or its keys cannot be read" if number is None else f"{number:,}"
 
 
-def diagnose(root: Path, show_progress: bool) -> Plan:
+def diagnose(place: Place, show_progress: bool) -> Plan:
     """Read everything and plan the repair; see `hyperir.index.repair`."""
-    numbers = commits.numbers(root)
-    known, problems = read_commits(root)
-    problems += hash_all(root, {f: r for commit in known.values() for f, r in commit.files.items()}, show_progress)
+    numbers = commits.numbers(place)
+    known, problems = read_commits(place)
+    problems += hash_all(place, {f: r for commit in known.values() for f, r in commit.files.items()}, show_progress)
     damaged = {problem.file for problem in problems}
     rebuilt: dict[str, int] = {}
     base: Commit | None = None
@@ -103,14 +104,14 @@ def diagnose(root: Path, show_progress: bool) -> Plan:
         packed = {part.file for part in commit.generations} & damaged
         rebuilt = dict.fromkeys(packed, number) | rebuilt
         if base is None and not (commit.files.keys() - packed - without(commit)) & damaged:
-            disagree = [] if packed else list(disagreements(root, commit))
+            disagree = [] if packed else list(disagreements(place, commit))
             problems += disagree
             base = None if disagree else commit
     ended = set(numbers) if base is None else set(_ended(base, known, damaged, rebuilt, numbers))
     newest = known.get(numbers[-1])
-    lost, revived = (None, None) if base is None else _changed(root, base, newest, damaged)
+    lost, revived = (None, None) if base is None else _changed(place, base, newest, damaged)
     return Plan(
-        path=root,
+        path=place.path,
         problems=tuple(problems),
         base=base,
         newest=numbers[-1],
@@ -119,7 +120,7 @@ def diagnose(root: Path, show_progress: bool) -> Plan:
         given_up=tuple(sorted(ended)),
         lost_documents=lost,
         revived_documents=revived,
-        next_key=_next_key(root, known, numbers),
+        next_key=_next_key(place, known, numbers),
     )
 
 
@@ -143,7 +144,7 @@ def _ended(
     yield from (number for number in numbers if number > base.number or number <= last)
 
 
-def _changed(root: Path, base: Commit, newest: Commit | None, damaged: set[str]) -> tuple[int | None, int | None]:
+def _changed(place: Place, base: Commit, newest: Commit | None, damaged: set[str]) -> tuple[int | None, int | None]:
     """Living documents of the newest commit that the base lacks, and the other way round; None: nobody knows."""
     if newest is None:
         return None, None
@@ -154,28 +155,26 @@ def _changed(root: Path, base: Commit, newest: Commit | None, damaged: set[str])
     needed = {name for c in (base, newest) for name in (*(g.file for g in c.generations), *c.tombstones)}
     if needed & damaged:
         return None, None
-    old, new = _living(root, base), _living(root, newest)
+    old, new = _living(place, base), _living(place, newest)
     return len(np.setdiff1d(new, old)), len(np.setdiff1d(old, new))
 
 
-def _living(root: Path, commit: Commit) -> Keys:
-    parts = [Packed(root, g.file, g.documents, commit.width, commit.dtype) for g in commit.generations]
-    keys: Keys = StoredDocs(parts, commit.width, commit.dtype).keys.numpy()
-    living: Keys = keys[~among(keys, tombstones.read(root, commit))]
+def _living(place: Place, commit: Commit) -> Keys:
+    keys: Keys = StoredDocs(packed_files(place, commit), commit.width, commit.dtype).keys.numpy()
+    living: Keys = keys[~among(keys, tombstones.read(place, commit))]
     return living
 
 
-def _next_key(root: Path, known: dict[int, Commit], numbers: list[int]) -> int:
+def _next_key(place: Place, known: dict[int, Commit], numbers: list[int]) -> int:
     """Greater than every key that anything in the folder shows to have been given."""
     found = max((commit.next_key for commit in known.values()), default=0)
     for number in set(numbers) - known.keys():
         with suppress(OSError, ValueError, AttributeError):  # damaged, but perhaps not there
-            said = json.loads((root / commits.name_of(number)).read_bytes()).get("next_key")
+            said = json.loads(place.read(commits.name_of(number))).get("next_key")
             found = max(found, said if isinstance(said, int) else 0)
     named = {name for commit in known.values() for name in commit.files}
-    for path in (root / "ann").rglob(FILE):
-        size = path.stat().st_size
-        if path.relative_to(root).as_posix() not in named and size >= 8:
-            last = int.from_bytes(path.read_bytes()[-8:], "little", signed=True)
+    for name, size in place.files("ann").items():
+        if name.endswith(f"/{FILE}") and name not in named and size >= 8:
+            last = int.from_bytes(place.read(name, size - 8), "little", signed=True)
             found = last + 1 if found <= last < found + size // 8 else found  # else no key, but damage
     return found

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from hyperir.index import commit as commits
-from hyperir.index import durable, retention, table, tombstones
+from hyperir.index import retention, table, tombstones
 from hyperir.index.commit import Column, Commit, FileRecord, Generation
-from hyperir.index.lock import NAME as LOCK
+from hyperir.index.place import Place
 from hyperir.index.tombstones import Keys
 
 __all__ = ["Draft"]
@@ -21,7 +20,7 @@ class Draft:
     """The index after a change that nobody sees yet. It starts as the newest commit, by `Draft.of`.
 
     Args:
-        root: the index folder, locked by this process.
+        place: where the index is, locked by this process.
         base: the commit that the change goes on top of.
         version: of the Lance table.
         generations: in row order.
@@ -35,7 +34,7 @@ class Draft:
         scratch: packed files written and replaced before anyone saw them.
     """
 
-    root: Path
+    place: Place
     base: Commit
     version: int
     generations: tuple[Generation, ...]
@@ -48,11 +47,11 @@ class Draft:
     scratch: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, root: Path, base: Commit, dead: Keys | None = None) -> Draft:
+    def of(cls, place: Place, base: Commit, dead: Keys | None = None) -> Draft:
         """The newest commit, not yet changed; `dead` where its tombstones are in memory already."""
-        dead = tombstones.read(root, base) if dead is None else dead
+        dead = tombstones.read(place, base) if dead is None else dead
         return cls(
-            root=root,
+            place=place,
             base=base,
             version=base.lance_version,
             generations=base.generations,
@@ -82,8 +81,8 @@ class Draft:
         """
         commit, new = self.sealed(change, self.base.number + 1)
         between = self._between() - commit.files.keys() - self.base.files.keys()
-        retention.publish(self.root, commit, [*new, LOCK], keep)
-        retention.remove(self.root, sorted(between))
+        retention.publish(self.place, commit, new, keep)
+        self.place.remove(sorted(between))
         return commit
 
     def sealed(self, change: str, number: int) -> tuple[Commit, list[str]]:
@@ -91,13 +90,14 @@ class Draft:
         base = self.base
         tombs = base.tombstones
         if not np.array_equal(self.dead, self.base_dead):
-            tombs = (tombstones.write(self.root, self.dead),) if len(self.dead) else ()
+            tombs = (tombstones.write(self.place, self.dead),) if len(self.dead) else ()
         if self.version == base.lance_version:
             rows = [name for name in base.files if name.startswith(f"{table.FOLDER}/")]
         else:
-            rows = table.files_of_version(self.root, self.version)
+            rows = table.files_of_version(self.place, self.version)
         named = [*rows, *(generation.file for generation in self.generations), *tombs]
         new = [name for name in named if name not in base.files]
+        settled = {n: FileRecord(size=c.size, sha256=c.sha256) for n, c in self.place.settle(new).items()}
         commit = Commit(
             number=number,
             parent=base.number,
@@ -117,15 +117,11 @@ class Draft:
             tombstones=tombs,
             indexed=self.indexed,
             structures=base.structures,
-            files={name: base.files.get(name) or _record(self.root / name) for name in named},
+            files={name: base.files.get(name) or settled[name] for name in named},
         )
         return commit, new
 
     def _between(self) -> set[str]:
         """Files of steps on the way that the next step replaced."""
         versions = range(self.base.lance_version + 1, self.version)
-        return {*self.scratch, *(name for v in versions for name in table.files_of_version(self.root, v))}
-
-
-def _record(path: Path) -> FileRecord:
-    return FileRecord(size=path.stat().st_size, sha256=durable.sha256_of(path))
+        return {*self.scratch, *(name for v in versions for name in table.files_of_version(self.place, v))}

@@ -12,7 +12,7 @@ import numpy as np
 from hyperir.index.commit import Commit
 from hyperir.index.identity import KnownIds, hash_ids
 from hyperir.index.lookup import find
-from hyperir.index.packed import Packed
+from hyperir.index.packed import packed_files
 from hyperir.index.pending import Pending
 from hyperir.index.stored import StoredDocs
 from hyperir.index.table import RowTable
@@ -51,8 +51,7 @@ class TakenIds:
     def keys(self) -> Keys:
         """Of every row of the base, ascending."""
         base = self._base
-        parts = [Packed(self._rows.root, g.file, g.documents, base.width, base.dtype) for g in base.generations]
-        keys: Keys = StoredDocs(parts, base.width, base.dtype).keys.numpy()
+        keys: Keys = StoredDocs(packed_files(self._rows.place, base), base.width, base.dtype).keys.numpy()
         return keys
 
     def find(self, ids: Sequence[str], dead: Keys) -> dict[str, Taken]:

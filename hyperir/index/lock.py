@@ -50,8 +50,13 @@ class Held:
             true at the end, the next holder is told so.
     """
 
+    taken_over = False  # the system takes a lock from nobody who lives
+
     def __init__(self, dirty: bool) -> None:
         self.dirty = dirty
+
+    def fenced(self) -> None:
+        """Nothing to remember."""
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import numpy as np
 from hyperir.index import table
 from hyperir.index.commit import Generation
 from hyperir.index.draft import Draft
-from hyperir.index.packed import FILE, Packed, PackedWriter
+from hyperir.index.packed import FILE, Packed, PackedWriter, packed_files
 from hyperir.index.table import RowTable
 from hyperir.index.tombstones import Keys, among
 
@@ -88,13 +88,13 @@ def merge_from(draft: Draft, start: int) -> None:
     merged = draft.generations[start:]
     if not merged:
         return
-    rows = RowTable(draft.root, draft.version)
+    rows = RowTable(draft.place, draft.version)
     old = rows.fragments(sum(sizes_of(draft)[:start]), draft.stored)
     fragments, generation = copy_live(draft, rows, old, merged)
     change = lance.LanceOperation.Update(
         removed_fragment_ids=[fragment.fragment_id for fragment in old], new_fragments=fragments
     )
-    draft.version = table.publish(draft.root, draft.version, change)
+    draft.version = table.publish(draft.place, draft.version, change)
     replace(draft, start, generation)
 
 
@@ -126,8 +126,7 @@ def copy_live(
 
     base = draft.base
     name = f"ann/{uuid.uuid4().hex}/{FILE}"
-    (draft.root / name).parent.mkdir(parents=True)
-    packed = PackedWriter(draft.root / name, base.width, base.dtype)
+    packed = PackedWriter(draft.place.begin(name), base.width, base.dtype)
 
     def live() -> Iterator[Any]:
         for batch in rows.stream(fragments):
@@ -141,19 +140,18 @@ def copy_live(
 
     try:
         reader = pa.RecordBatchReader.from_batches(rows.dataset.schema, live())
-        written = table.append_fragments(draft.root, draft.version, reader)
+        written = table.append_fragments(draft.place, draft.version, reader)
         packed.finish(keys for part in _mapped(draft, generations) for keys in _live_keys(part, draft.dead))
     finally:
         packed.close()
     if not packed.documents:
-        (draft.root / name).unlink()
-        (draft.root / name).parent.rmdir()
+        draft.place.remove([name])
         return written, []
     return written, [Generation(file=name, documents=packed.documents)]
 
 
 def _mapped(draft: Draft, generations: Sequence[Generation]) -> list[Packed]:
-    return [Packed(draft.root, g.file, g.documents, draft.base.width, draft.base.dtype) for g in generations]
+    return packed_files(draft.place, draft.base, generations)
 
 
 def _live_keys(part: Packed, dead: Keys) -> Iterator[Keys]:

@@ -6,7 +6,7 @@ import json
 import mmap
 import struct
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ import torch
 from torch import Tensor
 
 from hyperir.core.errors import CorruptError
-from hyperir.index.commit import Dtype
+from hyperir.index.commit import Commit, Dtype, Generation
+from hyperir.index.place import Content, Place
 
-__all__ = ["FILE", "Packed", "PackedWriter"]
+__all__ = ["FILE", "Packed", "PackedWriter", "packed_files"]
 
 FILE = "vectors.safetensors"
 START = 512  # where the tensors begin: the header is padded to it, for it is written last and vectors like alignment
@@ -86,21 +87,24 @@ class Packed:
     """A packed file, mapped into memory when first used.
 
     Args:
-        root: the index folder.
-        name: the file, relative to it.
+        place: where the index is.
+        name: the file there.
+        content: as committed, or None where it is not settled yet.
         documents: N, as committed.
         width: D, as committed.
         dtype: as committed.
     """
 
-    def __init__(self, root: Path, name: str, documents: int, width: int, dtype: Dtype) -> None:
-        self.root, self.name = root, name
+    def __init__(
+        self, place: Place, name: str, content: Content | None, documents: int, width: int, dtype: Dtype
+    ) -> None:
+        self.place, self.name, self.content = place, name, content
         self.documents, self.width, self.dtype = documents, width, dtype
 
     @cached_property
     def _bytes(self) -> np.ndarray[Any, Any]:
         try:
-            with (self.root / self.name).open("rb") as file:
+            with self.place.local(self.name, self.content).open("rb") as file:
                 try:
                     # Private pages: a caller who writes into a tensor gets a page of his own, the file stays as it is.
                     mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
@@ -136,11 +140,21 @@ class Packed:
 
     def _damaged(self, got: str) -> CorruptError:
         return CorruptError(
-            f"{self.name} in {self.root} is damaged or missing",
+            f"{self.name} in {self.place} is damaged or missing",
             expected=f"{self.documents:,} vectors of width {self.width} in {self.dtype}, with their keys",
             got=got,
-            fix=f'"hyperir verify {self.root}" lists everything that is damaged',
+            fix=f'"hyperir verify {self.place}" lists everything that is damaged',
         )
+
+
+def packed_files(place: Place, commit: Commit, generations: Sequence[Generation] | None = None) -> list[Packed]:
+    """The packed files of a commit in row order, or of generations that are written on top of it."""
+    parts = commit.generations if generations is None else generations
+    records = ((part, commit.files.get(part.file)) for part in parts)
+    return [
+        Packed(place, part.file, record.content if record else None, part.documents, commit.width, commit.dtype)
+        for part, record in records
+    ]
 
 
 def _tensor(array: np.ndarray[Any, Any]) -> Tensor:

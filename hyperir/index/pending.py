@@ -91,15 +91,14 @@ class Pending:
 
     def _known_schema(self) -> Any:
         if self._schema is None:
-            self._schema = RowTable(self._draft.root, self._draft.version).dataset.schema
+            self._schema = RowTable(self._draft.place, self._draft.version).dataset.schema
         return self._schema
 
     def write(self, block: _Block) -> None:
         """Add a prepared block."""
         draft = self._draft
         if self._packed is None:
-            (draft.root / self._name).parent.mkdir(parents=True)
-            self._packed = PackedWriter(draft.root / self._name, draft.base.width, draft.base.dtype)
+            self._packed = PackedWriter(draft.place.begin(self._name), draft.base.width, draft.base.dtype)
         self._packed.write(block.vectors)
         self.columns, self._schema = block.columns, block.rows.schema
         self._buffer.append(block.rows)
@@ -112,13 +111,13 @@ class Pending:
         import pyarrow as pa
 
         block = pa.concat_tables(self._buffer)
-        self._fragments += table.append_fragments(self._draft.root, self._draft.version, block)
+        self._fragments += table.append_fragments(self._draft.place, self._draft.version, block)
         self._buffer.clear()
 
     def ids(self) -> Iterator[Any]:
         """All ids added so far, in order, as Arrow arrays."""
         for fragment in self._fragments:
-            yield from table.ids_of_fragment(self._draft.root, fragment)
+            yield from table.ids_of_fragment(self._draft.place, fragment)
         for block in self._buffer:
             yield from block["id"].chunks
 
@@ -132,7 +131,7 @@ class Pending:
         end = draft.next_key + self.added
         starts = range(draft.next_key, end, BLOCK)
         self._packed.finish(np.arange(start, min(start + BLOCK, end)) for start in starts)
-        draft.version = table.append(draft.root, draft.version, self._fragments, self._schema)
+        draft.version = table.append(draft.place, draft.version, self._fragments, self._schema)
         draft.generations = (*draft.generations, Generation(file=self._name, documents=self.added))
         draft.next_key = end
         draft.empty_texts += len(self.empty)

@@ -15,14 +15,15 @@ from torch import Tensor
 from hyperir.core.errors import CorruptError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
-from hyperir.index import durable, tombstones
+from hyperir.index import tombstones
+from hyperir.index.clean import clean
 from hyperir.index.commit import Commit, Dtype, EncoderRecord
 from hyperir.index.compact import compact
 from hyperir.index.filters import Filter
-from hyperir.index.lock import exclusive
 from hyperir.index.lookup import check_ids, find
 from hyperir.index.masks import Masks
-from hyperir.index.packed import Packed
+from hyperir.index.packed import packed_files
+from hyperir.index.place import Place, place_at
 from hyperir.index.places import PARTS, check_place, not_found, not_retained
 from hyperir.index.schema import OWN, decode
 from hyperir.index.stored import StoredDocs
@@ -54,13 +55,18 @@ class Store:
     """An index as of one commit; later changes show after `refresh()`. Made by `Store.create` and `Store.open`.
 
     Args:
-        path: the index folder.
+        place: where the index is.
         commit: the commit read.
     """
 
-    def __init__(self, path: Path, commit: Commit) -> None:
-        self.path, self.commit = path, commit
-        self._rows = RowTable(path, commit.lance_version)
+    def __init__(self, place: Place, commit: Commit) -> None:
+        self.place, self.commit = place, commit
+        self._rows = RowTable(place, commit.lance_version)
+
+    @property
+    def path(self) -> Path | str:
+        """Where the index is: a folder, or an address of an object store."""
+        return self.place.path
 
     @classmethod
     def create(
@@ -69,7 +75,7 @@ class Store:
         """Make an empty index, which answers with nothing.
 
         Args:
-            path: a folder that does not exist or is empty.
+            path: a folder that does not exist or is empty, or an address as `s3://bucket/name`.
             width: D of the documents' vectors.
             dtype: of the vectors as stored; float16 halves the folder.
             encoder: the model that makes the vectors, or None where they come from elsewhere.
@@ -77,19 +83,16 @@ class Store:
         Raises:
             InputError: the folder holds something, or the width or type is impossible.
         """
-        root = Path(path).absolute()
+        place = place_at(path)
         if isinstance(width, bool) or not isinstance(width, int) or width < 1:
             raise InputError("an index needs the vectors' width", expected="1 or more", got=f"width = {width!r}")
         if dtype not in get_args(Dtype):
             raise InputError("vectors are stored in one of two types", expected="float32 or float16", got=repr(dtype))
-        check_place(root)
-        root.mkdir(parents=True, exist_ok=True)
-        with exclusive(root):
-            check_place(root)
-            for name in (commits.FOLDER, "ann", "tombs"):
-                (root / name).mkdir(exist_ok=True)
-            durable.sync_all(root, [])
-            durable.sync_folder(root.parent)
+        check_place(place)
+        place.prepare()
+        with place.lock() as held:
+            check_place(place)
+            place.prepare((commits.FOLDER, "ann", "tombs"))
             created = commits.now()
             commit = Commit(
                 number=1,
@@ -112,15 +115,17 @@ class Store:
                 structures=(),
                 files={},
             )
-            commits.publish(root, commit)
-        return cls(root, commit)
+            commits.publish(place, commit)
+            held.fenced()  # who created it before and was cut short finds the number taken
+            held.dirty = held.dirty and not clean(place, commit)
+        return cls(place, commit)
 
     @classmethod
     def open(cls, path: str | Path, commit: int | None = None) -> Store:
         """Open an index, after a check that all its files are there in their committed sizes.
 
         Args:
-            path: the index folder.
+            path: the index folder, or the address.
             commit: the number of a commit that is retained, see `history`; None opens the newest.
 
         Raises:
@@ -128,36 +133,39 @@ class Store:
             CorruptError: a file is damaged; names it.
             StoreError: a newer release wrote the index.
         """
-        root = Path(path).absolute()
+        return cls._opened(place_at(path), commit)
+
+    @classmethod
+    def _opened(cls, place: Place, commit: int | None = None) -> Store:
         while True:
-            found = commits.numbers(root)
+            found = commits.numbers(place)
             if not found:
-                raise not_found(root)
+                raise not_found(place)
             if commit is not None and commit not in found:
-                raise not_retained(root, commit, found)
+                raise not_retained(place, commit, found)
             number = found[-1] if commit is None else commit
             try:
-                record = commits.load(root, number)
-                commits.check_files(root, record)
+                record = commits.load(place, number)
+                commits.check_files(place, record)
             except CorruptError:
-                if number in commits.numbers(root):
+                if number in commits.numbers(place):
                     raise
                 continue  # a writer gave it up in between
-            return cls(root, record)
+            return cls(place, record)
 
     def refresh(self) -> Store:
         """The index as it is now; this one stays as it was, and is returned where nothing changed."""
-        found = commits.numbers(self.path)
-        return self if found and found[-1] == self.number else Store.open(self.path)
+        found = commits.numbers(self.place)
+        return self if found and found[-1] == self.number else Store._opened(self.place)
 
     def history(self) -> list[Past]:
         """The commits that can be opened, oldest first."""
         found = []
-        for number in commits.numbers(self.path):
+        for number in commits.numbers(self.place):
             try:
-                record = commits.load(self.path, number)
+                record = commits.load(self.place, number)
             except CorruptError:
-                if number in commits.numbers(self.path):
+                if number in commits.numbers(self.place):
                     raise
                 continue  # a writer gave it up in between
             found.append(Past(number, record.created, record.documents, record.change))
@@ -176,7 +184,7 @@ class Store:
         Raises:
             LockedError: another process writes; names it.
         """
-        return writing(self.path, wait)
+        return writing(self.place, wait)
 
     def compact(self, keep: int = 1, wait: float = 0.0) -> Store:
         """Write what is alive again, without the deleted rows and in one piece; see `hyperir.index.compact`.
@@ -184,7 +192,7 @@ class Store:
         Returns:
             the index as it then is.
         """
-        compact(self.path, keep, wait)
+        compact(self.place, keep, wait)
         return self.refresh()
 
     def __len__(self) -> int:
@@ -214,7 +222,7 @@ class Store:
     @cached_property
     def docs(self) -> StoredDocs:
         """All vectors stored, (N,), in the order in which they were added; `alive` tells which are deleted."""
-        parts = [Packed(self.path, g.file, g.documents, self.width, self.dtype) for g in self.commit.generations]
+        parts = packed_files(self.place, self.commit)
         with self._retained():
             for part in parts:
                 part.open()  # what is mapped stays readable, also when a writer gives this commit up
@@ -245,7 +253,7 @@ class Store:
         if not self.commit.tombstones:
             return None
         with self._retained():
-            dead = tombstones.read(self.path, self.commit)
+            dead = tombstones.read(self.place, self.commit)
         return torch.from_numpy(~tombstones.among(self.docs.keys.numpy(), dead))
 
     def positions(self, ids: Sequence[str]) -> list[int]:
@@ -294,7 +302,7 @@ class Store:
         try:
             yield
         except CorruptError as error:
-            found = commits.numbers(self.path)
+            found = commits.numbers(self.place)
             if not found or self.number in found:
                 raise
             raise StoreError(
@@ -324,12 +332,12 @@ class Store:
             "metadata": {column.name: column.type for column in commit.metadata or ()},
             "indexed": list(commit.indexed),
             "structures": list(commit.structures),
-            "commits": len(commits.numbers(self.path)),
+            "commits": len(commits.numbers(self.place)),
             "number": commit.number,
             "format_version": commit.format_version,
             "created": commit.index_created,
             "updated": commit.created,
-            "bytes": {part: _size(self.path / folder) for folder, part in PARTS.items()},
+            "bytes": {part: sum(self.place.files(folder).values()) for folder, part in PARTS.items()},
         }
 
     def verify(self, show_progress: bool = True) -> Report:
@@ -338,7 +346,3 @@ class Store:
 
     def __repr__(self) -> str:
         return f"Store({str(self.path)!r}: {len(self):,} documents, width {self.width}, {self.dtype})"
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -97,5 +97,5 @@ class StoredDocs:
     def __reduce__(self) -> Any:
         # Mapped memory cannot travel; the paths can, and the other process maps the files itself.
         name = str(self.dtype).removeprefix("torch.")
-        parts = [Packed(g.root, g.name, g.documents, g.width, g.dtype) for g in self._generations]
+        parts = [Packed(g.place, g.name, g.content, g.documents, g.width, g.dtype) for g in self._generations]
         return (StoredDocs, (parts, self.width, name))

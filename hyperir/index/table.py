@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-from hyperir.core.errors import CorruptError
+from hyperir.core.errors import CorruptError, StoreError, UnreachableError
 from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS
+from hyperir.index.place import Place
 
 __all__ = [
     "FOLDER",
@@ -35,26 +35,28 @@ STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
 AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
+SILENT = "Generic S3 error"  # its words for a store that does not answer
 
 
 class RowTable:
     """One version of the table.
 
     Args:
-        root: the index folder.
+        place: where the index is.
         version: Lance's number of it, or 0 for a table that does not exist yet.
     """
 
-    def __init__(self, root: Path, version: int) -> None:
-        self.root, self.version = root, version
+    def __init__(self, place: Place, version: int) -> None:
+        self.place, self.version = place, version
 
     @cached_property
     def dataset(self) -> Any:
         """The Lance dataset."""
         import lance
 
+        where = self.place.table(FOLDER)
         with self._explained():
-            return lance.dataset(str(self.root / FOLDER), version=self.version)
+            return lance.dataset(where.uri, version=self.version, storage_options=where.options)
 
     def count(self) -> int:
         """The number of rows."""
@@ -101,29 +103,35 @@ class RowTable:
         try:
             yield
         except FAILURES as error:
+            if SILENT in str(error):
+                raise UnreachableError(
+                    f"{self.place} does not answer", got=str(error), fix="check the network, then do it again"
+                ) from error
             raise CorruptError(
-                f"{FOLDER} in {self.root} cannot be read",
+                f"{FOLDER} in {self.place} cannot be read",
                 got=str(error),
-                fix=f'"hyperir verify {self.root}" lists everything that is damaged',
+                fix=f'"hyperir verify {self.place}" lists everything that is damaged',
             ) from error
 
 
-def append_fragments(root: Path, version: int, rows: Any) -> list[Any]:
+def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
     """Write rows as new data files; nobody sees them before `publish`.
 
     Args:
-        root: the index folder.
+        place: where the index is.
         version: of the table that is going to have them; 0 where there is none yet.
         rows: an Arrow table, or a reader of record batches, which is streamed.
     """
     from lance.fragment import write_fragments
 
+    where = place.table(FOLDER)
     written: list[Any] = write_fragments(
         rows,
-        str(root / FOLDER),
+        where.uri,
         schema=rows.schema,
         mode="append" if version else "create",
         data_storage_version=STORAGE,
+        storage_options=where.options,
     )
     return written
 
@@ -133,29 +141,46 @@ def files_of(fragments: Sequence[Any]) -> list[str]:
     return [f"{FOLDER}/data/{file.path}" for fragment in fragments for file in fragment.files]
 
 
-def ids_of_fragment(root: Path, fragment: Any) -> Iterator[Any]:
+def ids_of_fragment(place: Place, fragment: Any) -> Iterator[Any]:
     """The ids in a fragment that is not published yet, as Arrow arrays."""
     from lance.file import LanceFileReader
 
     for name in files_of([fragment]):
-        yield from LanceFileReader(str(root / name), columns=["id"]).read_all().to_table()["id"].chunks
+        where = place.table(name)
+        file = LanceFileReader(where.uri, storage_options=where.options, columns=["id"])
+        yield from file.read_all().to_table()["id"].chunks
 
 
-def publish(root: Path, version: int, change: Any) -> int:
+def publish(place: Place, version: int, change: Any) -> int:
     """Make the next version of the table by a `lance.LanceOperation`.
 
     Returns:
         its number.
+
+    Raises:
+        LockedError, StoreError: another process writes as well.
     """
     import lance
 
-    dataset = lance.LanceDataset.commit(str(root / FOLDER), change, read_version=version)
-    assert dataset.version == version + 1
-    (root / HINT).unlink(missing_ok=True)
-    return version + 1
+    place.check()
+    where = place.table(FOLDER)
+    dataset = lance.LanceDataset.commit(where.uri, change, read_version=version, storage_options=where.options)
+    return _checked(place, version + 1, dataset)
 
 
-def append(root: Path, version: int, fragments: Sequence[Any], schema: Any) -> int:
+def _checked(place: Place, version: int, dataset: Any) -> int:
+    place.remove([HINT])
+    if dataset.version != version:  # Lance puts some changes on top of another one's
+        raise StoreError(
+            f"another process changed the rows of {place} at the same moment",
+            expected=f"version {version} of {FOLDER}",
+            got=f"version {dataset.version}",
+            fix="do it again; nothing of this change was committed",
+        )
+    return version
+
+
+def append(place: Place, version: int, fragments: Sequence[Any], schema: Any) -> int:
     """Publish fragments behind all others; version 0 makes the table.
 
     Returns:
@@ -164,23 +189,23 @@ def append(root: Path, version: int, fragments: Sequence[Any], schema: Any) -> i
     import lance
 
     make = lance.LanceOperation.Append(fragments) if version else lance.LanceOperation.Overwrite(schema, fragments)
-    return publish(root, version, make)
+    return publish(place, version, make)
 
 
-def files_of_version(root: Path, version: int) -> list[str]:
-    """Every file that a version of the table consists of, relative to the index folder."""
+def files_of_version(place: Place, version: int) -> list[str]:
+    """Every file that a version of the table consists of, relative to the index."""
     if not version:
         return []
-    dataset, has_indices = RowTable(root, version).dataset, (root / INDICES).exists()
+    dataset, has_indices = RowTable(place, version).dataset, bool(place.names(INDICES))
     files = files_of([fragment.metadata for fragment in dataset.get_fragments()])
     segments = [part for index in dataset.describe_indices() for part in index.segments] if has_indices else []
-    files += [f"{INDICES}{part.uuid}/{p.name}" for part in segments for p in (root / INDICES / part.uuid).iterdir()]
-    manifests = [p.name for p in (root / MANIFESTS).iterdir() if manifest_version(p.name) == version]
-    transactions = [p.name for p in (root / TRANSACTIONS).iterdir() if transaction_version(p.name) == version - 1]
+    files += [f"{INDICES}{part.uuid}/{name}" for part in segments for name in place.names(INDICES + part.uuid)]
+    manifests = [name for name in place.names(MANIFESTS) if manifest_version(name) == version]
+    transactions = [name for name in place.names(TRANSACTIONS) if transaction_version(name) == version - 1]
     return files + [MANIFESTS + name for name in manifests] + [TRANSACTIONS + name for name in transactions]
 
 
-def make_scalar_index(root: Path, version: int, column: str) -> int:
+def make_scalar_index(place: Place, version: int, column: str) -> int:
     """Index a column of the table for filters: a bitmap of booleans, a tree of anything else.
 
     Returns:
@@ -188,11 +213,11 @@ def make_scalar_index(root: Path, version: int, column: str) -> int:
     """
     import pyarrow as pa
 
-    dataset = RowTable(root, version).dataset
+    place.check()
+    dataset = RowTable(place, version).dataset
     kind = "BITMAP" if pa.types.is_boolean(dataset.schema.field(column).type) else "BTREE"
     dataset.create_scalar_index(column, kind, replace=True)
-    (root / HINT).unlink(missing_ok=True)
-    return version + 1
+    return _checked(place, version + 1, dataset)
 
 
 def manifest_version(name: str) -> int | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hyperir.core.errors import CorruptError
-from hyperir.index import durable
 from hyperir.index.commit import Commit
+from hyperir.index.place import Place
 
 __all__ = ["Keys", "among", "read", "write"]
 
@@ -18,7 +18,7 @@ FILE = "tombs.safetensors"
 Keys = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def write(root: Path, keys: Keys) -> str:
+def write(place: Place, keys: Keys) -> str:
     """Write a new file of keys, (M,) ascending.
 
     Returns:
@@ -27,13 +27,11 @@ def write(root: Path, keys: Keys) -> str:
     from safetensors.numpy import save
 
     name = f"tombs/{uuid.uuid4().hex}/{FILE}"
-    path = root / name
-    path.parent.mkdir(parents=True)
-    path.write_bytes(save({"keys": np.ascontiguousarray(keys, np.int64)}))
+    place.begin(name).write_bytes(save({"keys": np.ascontiguousarray(keys, np.int64)}))
     return name
 
 
-def read(root: Path, commit: Commit) -> Keys:
+def read(place: Place, commit: Commit) -> Keys:
     """The dead keys of a commit, (M,) ascending; none where nothing is dead.
 
     Raises:
@@ -45,15 +43,16 @@ def read(root: Path, commit: Commit) -> Keys:
         return np.empty(0, np.int64)
     name = commit.tombstones[0]
     try:
-        if durable.sha256_of(root / name) != commit.files[name].sha256:  # before any parser sees it
-            raise _damaged(root, name, "other bytes than committed")
-        keys = load((root / name).read_bytes())["keys"]
+        data = place.local(name, commit.files[name].content).read_bytes()
+        if hashlib.sha256(data).hexdigest() != commit.files[name].sha256:  # before any parser sees it
+            raise _damaged(place, name, "other bytes than committed")
+        keys = load(data)["keys"]
     except OSError as error:
-        raise _damaged(root, name, str(error)) from error
+        raise _damaged(place, name, str(error)) from error
     except (KeyError, ValueError) as error:  # written so, and not by us
-        raise _damaged(root, name, f"no list of keys: {error}") from error
+        raise _damaged(place, name, f"no list of keys: {error}") from error
     if keys.ndim != 1 or keys.dtype != np.int64 or len(keys) != commit.stored - commit.documents:
-        raise _damaged(root, name, f"{keys.dtype} of shape {keys.shape}")
+        raise _damaged(place, name, f"{keys.dtype} of shape {keys.shape}")
     return keys
 
 
@@ -65,10 +64,10 @@ def among(keys: Keys, dead: Keys) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return found
 
 
-def _damaged(root: Path, name: str, got: str) -> CorruptError:
+def _damaged(place: Place, name: str, got: str) -> CorruptError:
     return CorruptError(
-        f"{name} in {root} is damaged or missing",
+        f"{name} in {place} is damaged or missing",
         expected="the keys of deleted rows, as committed",
         got=got,
-        fix=f'"hyperir verify {root}" lists everything that is damaged',
+        fix=f'"hyperir verify {place}" lists everything that is damaged',
     )

@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hyperir.core.errors import InputError, StoreError
+from hyperir.core.errors import InputError, StoreError, UnreachableError
 from hyperir.core.progress import Progress
 from hyperir.index import commit as commits
 from hyperir.index import durable, tombstones
 from hyperir.index.clean import leftovers
 from hyperir.index.commit import Commit, FileRecord
-from hyperir.index.packed import Packed
+from hyperir.index.packed import Packed, packed_files
+from hyperir.index.place import Place, place_at
 from hyperir.index.table import FOLDER, RowTable
 
 __all__ = ["Problem", "Report", "disagreements", "hash_all", "read_commits", "verify"]
@@ -37,7 +38,7 @@ class Report:
     """What `verify` found.
 
     Args:
-        path: the index folder.
+        path: where the index is.
         problems: nothing where the index is whole.
         leftovers: files of an add that never became part of the index; harmless, the next add removes them.
         files: how many were read.
@@ -45,7 +46,7 @@ class Report:
         documents: alive in the newest commit, or None where it cannot be read.
     """
 
-    path: Path
+    path: Path | str
     problems: tuple[Problem, ...]
     leftovers: tuple[str, ...]
     files: int
@@ -71,12 +72,13 @@ def verify(path: str | Path, show_progress: bool = True) -> Report:
 
     Raises:
         InputError: there is no index at `path`.
+        UnreachableError: an object store does not answer.
     """
-    root = Path(path).absolute()
-    numbers = commits.numbers(root)
+    place = place_at(path)
+    numbers = commits.numbers(place)
     if not numbers:
-        raise InputError(f"there is no index at {root}")
-    known, problems = read_commits(root)
+        raise InputError(f"there is no index at {place}")
+    known, problems = read_commits(place)
     newest = known.get(numbers[-1])
     files: dict[str, FileRecord] = {}
     for number, commit in known.items():
@@ -84,28 +86,30 @@ def verify(path: str | Path, show_progress: bool = True) -> Report:
             if files.setdefault(file, record) != record:
                 what = f"{commits.name_of(number)} commits another size or hash of it than an earlier commit"
                 problems.append(Problem(file, what))
-    problems += hash_all(root, files, show_progress)
+    problems += hash_all(place, files, show_progress)
     damaged = {problem.file for problem in problems}
     if newest is not None and not damaged & newest.files.keys():  # the parsers see only files that are as written
-        problems += disagreements(root, newest)
+        problems += disagreements(place, newest)
     return Report(
-        path=root,
+        path=place.path,
         problems=tuple(problems),
-        leftovers=tuple(leftovers(root, newest)) if newest is not None else (),
+        leftovers=tuple(leftovers(place, newest)) if newest is not None else (),
         files=len(files) + len(numbers),
         bytes=sum(record.size for record in files.values()),
         documents=newest.documents if newest is not None else None,
     )
 
 
-def read_commits(root: Path) -> tuple[dict[int, Commit], list[Problem]]:
+def read_commits(place: Place) -> tuple[dict[int, Commit], list[Problem]]:
     """Every commit that can be read, by its number, oldest first; and what is wrong with the others."""
-    numbers = commits.numbers(root)
+    numbers = commits.numbers(place)
     known: dict[int, Commit] = {}
     problems: list[Problem] = []
     for number in numbers:
         try:
-            known[number] = commits.load(root, number)
+            known[number] = commits.load(place, number)
+        except UnreachableError:
+            raise
         except StoreError as error:
             problems.append(Problem(commits.name_of(number), f"{error.what}: {error.got}"))
             continue
@@ -115,37 +119,39 @@ def read_commits(root: Path) -> tuple[dict[int, Commit], list[Problem]]:
     return known, problems
 
 
-def hash_all(root: Path, files: Mapping[str, FileRecord], show_progress: bool) -> Iterator[Problem]:
+def hash_all(place: Place, files: Mapping[str, FileRecord], show_progress: bool) -> Iterator[Problem]:
     """Compare every file with its committed size and hash."""
     total = sum(-(-record.size // durable.BLOCK) for record in files.values())
+    sizes = place.sizes(files)
     with Progress("Verifying", total=total, unit="MiB", show=show_progress) as bar:
         for name, record in files.items():
             try:
-                size = (root / name).stat().st_size
-                digest = durable.sha256_of(root / name, lambda _: bar.advance())
+                digest = place.sha256(name, lambda _: bar.advance())
             except OSError as error:
-                yield Problem(name, f"cannot be read: {error.strerror}")
+                yield Problem(name, f"cannot be read: {error.strerror or error}")
                 continue
-            if size != record.size:
+            if (size := sizes.get(name, 0)) != record.size:
                 yield Problem(name, f"{size:,} bytes, committed with {record.size:,}")
             elif digest != record.sha256:
                 yield Problem(name, "other bytes than committed (SHA-256 differs)")
 
 
-def disagreements(root: Path, commit: Commit) -> Iterator[Problem]:
+def disagreements(place: Place, commit: Commit) -> Iterator[Problem]:
     """Whether the parts of a commit agree with each other; its files are as committed."""
-    packed = [Packed(root, g.file, g.documents, commit.width, commit.dtype) for g in commit.generations]
+    packed = packed_files(place, commit)
     whole = True
     for part in packed:
         try:
             yield from (Problem(part.name, what) for what in _wrong_vectors(part))
+        except UnreachableError:
+            raise
         except StoreError as error:
             whole = False
             yield Problem(part.name, error.got)
     if whole:
         keys = torch.cat([torch.empty(0, dtype=torch.int64), *(part.keys for part in packed)])
-        yield from (Problem(FOLDER, what) for what in _wrong_rows(RowTable(root, commit.lance_version), keys, commit))
-        yield from _wrong_tombstones(root, commit, keys)
+        yield from (Problem(FOLDER, what) for what in _wrong_rows(RowTable(place, commit.lance_version), keys, commit))
+        yield from _wrong_tombstones(place, commit, keys)
 
 
 def _wrong_vectors(part: Packed) -> Iterator[str]:
@@ -156,10 +162,12 @@ def _wrong_vectors(part: Packed) -> Iterator[str]:
             return
 
 
-def _wrong_tombstones(root: Path, commit: Commit, keys: Tensor) -> Iterator[Problem]:
+def _wrong_tombstones(place: Place, commit: Commit, keys: Tensor) -> Iterator[Problem]:
     for name in commit.tombstones:
         try:
-            dead = tombstones.read(root, commit)  # as many as rows are stored and not documents
+            dead = tombstones.read(place, commit)  # as many as rows are stored and not documents
+        except UnreachableError:
+            raise
         except StoreError as error:
             yield Problem(name, error.got)
             return
@@ -185,5 +193,7 @@ def _wrong_rows(rows: RowTable, keys: Tensor, commit: Commit) -> Iterator[str]:
                 yield f"keys differ from those of the packed vectors, from row {place} on"
                 return
             place += len(found)
+    except UnreachableError:
+        raise
     except StoreError as error:
         yield error.got

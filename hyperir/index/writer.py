@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,15 +18,15 @@ from hyperir.index.columns import check_columns, index_column
 from hyperir.index.commit import Commit
 from hyperir.index.draft import Draft
 from hyperir.index.ids import Taken, TakenIds
-from hyperir.index.lock import Held, exclusive
 from hyperir.index.lookup import check_ids
 from hyperir.index.merge import full, merge_from, sizes_of, smaller
 from hyperir.index.pending import Pending
+from hyperir.index.place import Hold, Place
 from hyperir.index.schema import plain
 from hyperir.index.table import RowTable
 from hyperir.index.tombstones import Keys
 
-__all__ = ["Writer", "disk", "locked", "writing"]
+__all__ = ["Writer", "disk", "fenced", "locked", "writing"]
 
 NAMED = 5  # ids named in an error
 BATCH = 8192  # texts read at once
@@ -35,24 +34,41 @@ FAILURES = (OSError, RuntimeError)  # of the disk: ours, and Lance's where it wr
 
 
 @contextmanager
-def locked(root: Path, wait: float = 0.0) -> Iterator[tuple[Commit, Held]]:
+def locked(place: Place, wait: float = 0.0) -> Iterator[tuple[Commit, Hold]]:
     """Hold the lock, with the newest commit and nothing that a crash left."""
-    with exclusive(root, wait) as held:
-        newest = commits.newest(root)
-        if newest is None:
-            raise CorruptError(f"{root} has no commit", fix="restore commits/ from a copy, or make the index again")
-        commits.check_files(root, newest)
-        if held.dirty or has_newer(root, newest):
-            with disk(root):
-                held.dirty = not clean(root, newest)
+    with place.lock(wait) as held:
+        newest = fenced(place, held)
+        commits.check_files(place, newest)
+        if held.dirty or has_newer(place, newest):
+            with disk(place):
+                held.dirty = not clean(place, newest)
         yield newest, held
 
 
+def fenced(place: Place, held: Hold) -> Commit:
+    """The newest commit, which no earlier writer can add to any more.
+
+    Raises:
+        CorruptError: there is none, or it is damaged.
+    """
+    while True:
+        newest = commits.newest(place)
+        if newest is None:
+            raise CorruptError(f"{place} has no commit", fix="restore commits/ from a copy, or make the index again")
+        if not held.taken_over:
+            return newest
+        # A writer that lost its lock may wake up. Its commit has the next number, which is taken away from it.
+        update = {"number": newest.number + 1, "parent": newest.number, "created": commits.now()}
+        with suppress(FileExistsError):  # it was faster, and its commit stands
+            commits.publish(place, newest.model_copy(update={**update, "change": "took over the lock"}))
+            held.fenced()
+
+
 @contextmanager
-def writing(root: Path, wait: float = 0.0) -> Iterator[Writer]:
+def writing(place: Place, wait: float = 0.0) -> Iterator[Writer]:
     """Commit at the end what the writer was given. On any exception nothing since its last checkpoint is committed."""
-    with locked(root, wait) as (newest, held):
-        writer = Writer(root, newest)
+    with locked(place, wait) as (newest, held):
+        writer = Writer(place, newest)
         try:
             yield writer
             writer.checkpoint()
@@ -64,13 +80,13 @@ def writing(root: Path, wait: float = 0.0) -> Iterator[Writer]:
 
 
 @contextmanager
-def disk(root: Path) -> Iterator[None]:
+def disk(place: Place) -> Iterator[None]:
     """Name what fails on the disk."""
     try:
         yield
     except FAILURES as error:
         raise StoreError(
-            f"writing to {root} failed",
+            f"writing to {place} failed",
             got=str(error),
             fix="free some space on the disk or check it, then do it again; the index is as it was last committed",
         ) from error
@@ -80,21 +96,21 @@ class Writer:
     """Changes an index; made by `Store.writer()`.
 
     Args:
-        root: the index folder, locked by this process.
+        place: where the index is, locked by this process.
         base: the newest commit.
     """
 
-    def __init__(self, root: Path, base: Commit) -> None:
-        self.root = root
+    def __init__(self, place: Place, base: Commit) -> None:
+        self.place = place
         self.added = 0  # rows in all, those of `replace` included
         self._broken = False
         self._begin(base)
 
     def _begin(self, base: Commit, dead: Keys | None = None) -> None:
         self.base = base
-        self._draft = Draft.of(self.root, base, dead)
+        self._draft = Draft.of(self.place, base, dead)
         self._pending = Pending(self._draft)
-        self._rows = RowTable(self.root, base.lance_version)
+        self._rows = RowTable(self.place, base.lance_version)
         self._taken = TakenIds(self._rows, base, self._pending, self.added)
         self._to_index: tuple[str, ...] = ()
 
@@ -202,7 +218,7 @@ class Writer:
         if not (pending.added or changed or self._to_index):
             return self.base
         self._broken = True  # until it is committed
-        with disk(self.root):
+        with disk(self.place):
             if pending.added:
                 merge_from(draft, smaller(sizes_of(draft), pending.added))
                 pending.finish()
@@ -231,14 +247,14 @@ class Writer:
             StoreError: that failed.
         """
         self._pending.close()
-        newest = commits.newest(self.root)
-        with disk(self.root):
-            return newest is not None and clean(self.root, newest)
+        newest = commits.newest(self.place)
+        with disk(self.place):
+            return newest is not None and clean(self.place, newest)
 
     def _check_usable(self) -> None:
         if self._broken:
             raise StoreError(
-                f"an earlier write to {self.root} failed", fix="start again; the index is as it was last committed"
+                f"an earlier write to {self.place} failed", fix="start again; the index is as it was last committed"
             )
 
     def _checked(self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -263,7 +279,7 @@ class Writer:
     def _insert(self, rows: Sequence[Row], stored: np.ndarray[Any, Any], ids: Sequence[str]) -> None:
         block = self._pending.prepare(rows, stored, self.added)
         self._broken = True  # until all of it is written
-        with disk(self.root):
+        with disk(self.place):
             self._pending.write(block)
         self._taken.add(ids)
         self.added += len(rows)

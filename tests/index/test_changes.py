@@ -8,7 +8,8 @@ import torch
 
 from hyperir.core.errors import DuplicateIdError, InputError, StoreError
 from hyperir.index import commit as commits
-from hyperir.index import retention
+from hyperir.index import durable, retention
+from hyperir.index.folder import LocalFolder
 from hyperir.index.store import Store
 
 FORMATS = Path(__file__).parent / "formats"
@@ -200,8 +201,9 @@ def files_of(root):
 
 
 def named(root):
-    numbers = commits.numbers(root)
-    files = set().union(*(commits.load(root, number).files for number in numbers))
+    place = LocalFolder(root)
+    numbers = commits.numbers(place)
+    files = set().union(*(commits.load(place, number).files for number in numbers))
     return files | {commits.name_of(number) for number in numbers}
 
 
@@ -209,7 +211,7 @@ def test_old_commits_end_and_their_files_with_them(small, add, monkeypatch):
     monkeypatch.setattr(retention, "RETAIN", 4)
     loaded = []
     real = commits.load
-    monkeypatch.setattr(retention.commits, "load", lambda root, number: loaded.append(number) or real(root, number))
+    monkeypatch.setattr(retention.commits, "load", lambda place, number: loaded.append(number) or real(place, number))
     store = small
     for i in range(5, 45):
         store = add(store, i, 1)
@@ -218,7 +220,7 @@ def test_old_commits_end_and_their_files_with_them(small, add, monkeypatch):
             loaded.clear()
         assert len(loaded) <= 3  # the one that goes, the one after it
         assert files_of(store.path) == named(store.path)
-    assert commits.numbers(store.path) == [80, 81, 82, 83]
+    assert commits.numbers(store.place) == [80, 81, 82, 83]
     with pytest.raises(StoreError, match=r"commit 3 of .* was given up(.|\n)*80 to 83(.|\n)*refresh\(\)"):
         small.rows([0])
     with pytest.raises(StoreError, match="given up"):
@@ -252,14 +254,14 @@ def test_opening_while_the_newest_commit_changes(small, monkeypatch):
 
 
 def test_a_disk_that_does_not_confirm_the_commit_is_told_as_it_is(small, rows, vectors, monkeypatch):
-    real = commits.durable.sync_folder
+    real = durable.sync_folder
 
     def fail(path):
         if (path / "000000000004.json").exists():
             raise OSError(5, "Input/output error")
         real(path)
 
-    monkeypatch.setattr(commits.durable, "sync_folder", fail)
+    monkeypatch.setattr(durable, "sync_folder", fail)
     with pytest.raises(StoreError, match=r"did not confirm commit 4(.|\n)*may or may not survive"), small.writer() as w:
         w.append(rows(5, 1), vectors(5, 1))
     monkeypatch.undo()

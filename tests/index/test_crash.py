@@ -9,8 +9,9 @@ import pytest
 
 from hyperir.core.errors import InputError, StoreError
 from hyperir.index import commit as commits
-from hyperir.index import draft, durable, merge, pending
+from hyperir.index import durable, merge, pending
 from hyperir.index.clean import leftovers
+from hyperir.index.folder import LocalFolder
 from hyperir.index.store import Store
 
 WRITE = """
@@ -98,12 +99,16 @@ def test_a_writer_that_dies(tmp_path, add, other_process, change, moment, rows):
 
 def named(root):
     """Every file that should be there."""
-    files = set().union(*(commits.load(root, number).files for number in commits.numbers(root)))
-    return files | {commits.name_of(number) for number in commits.numbers(root)}
+    place = LocalFolder(root)
+    files = set().union(*(commits.load(place, number).files for number in commits.numbers(place)))
+    return files | {commits.name_of(number) for number in commits.numbers(place)}
 
 
 def test_a_compaction_that_dies_after_its_commit_appeared(small, other_process, add):
-    code = f"import os, hyperir.index.retention as r\nr.remove = {DIE}\nStore.open(path).compact()"
+    code = (
+        "import os, hyperir.index.commit as c\nreal = c.publish\n"
+        "c.publish = lambda *a: (real(*a), os._exit(9))\nStore.open(path).compact()"
+    )
     process = other_process(small.path, code)
     assert process.communicate()[1] == ""
     assert process.returncode == 9
@@ -241,10 +246,31 @@ def test_everything_is_synced_before_the_commit_appears(small, add, monkeypatch)
     assert events[at + 1 :] == [later.path / "commits"]
 
 
+def test_a_commit_is_on_the_disk_before_older_ones_go_and_they_before_their_files(small, monkeypatch):
+    events = []
+    real, real_unlink = durable.sync_folder, os.unlink
+    monkeypatch.setattr(durable, "sync_folder", lambda p: (events.append(f"sync {p.name}"), real(p)))
+    monkeypatch.setattr(os, "unlink", lambda p, **_: (events.append(p.parent.name + p.suffix), real_unlink(p)))
+    small.compact()
+    at = events.index("commits.tmp")  # the link just before it
+    assert events[at + 1 : at + 6] == ["sync commits", *["commits.json"] * 3, "sync commits"]
+    assert "commits.json" not in events[:at]
+    assert len([event for event in events[at + 6 :] if event.endswith(".safetensors")]) == 2
+    assert not [event for event in events[:at] if event.endswith(".safetensors")]
+
+
+def test_folders_that_creation_makes_are_synced_into_those_above(tmp_path, monkeypatch):
+    synced = []
+    monkeypatch.setattr(durable, "sync_folder", lambda p: synced.append(p))
+    Store.create(tmp_path / "a" / "b" / "c.index", width=4)
+    assert {tmp_path, tmp_path / "a", tmp_path / "a" / "b"} <= set(synced)
+    assert tmp_path.parent not in synced
+
+
 def test_only_new_files_are_hashed(small, add, monkeypatch):
     hashed = []
     real = durable.sha256_of
-    monkeypatch.setattr(draft.durable, "sha256_of", lambda p, *a: hashed.append(p) or real(p, *a))
+    monkeypatch.setattr(durable, "sha256_of", lambda p, *a: hashed.append(p) or real(p, *a))
     later = add(small, 5, 1)
     kept = [n for n in small.commit.files if n in later.commit.files]
     assert len(kept) == 4
@@ -261,13 +287,13 @@ def test_a_file_system_without_hard_links(tmp_path, add, monkeypatch):
     assert store.number == 2
     assert store.verify(show_progress=False).ok
     with pytest.raises(FileExistsError):
-        commits.publish(store.path, store.commit)
+        commits.publish(store.place, store.commit)
 
 
 def test_a_commit_is_never_overwritten(small):
     before = files_of(small.path)
     with pytest.raises(FileExistsError):
-        commits.publish(small.path, small.commit)
+        commits.publish(small.place, small.commit)
     (small.path / "commits" / "000000000003.tmp").unlink()
     assert files_of(small.path) == before
 
@@ -275,9 +301,9 @@ def test_a_commit_is_never_overwritten(small):
 def test_where_an_older_commit_is_damaged_no_data_is_taken_for_a_leftover(small):
     stray = small.path / "ann" / "stray.safetensors"
     stray.write_bytes(b"x")
-    assert leftovers(small.path, small.commit) == ["ann/stray.safetensors"]
+    assert leftovers(small.place, small.commit) == ["ann/stray.safetensors"]
     (small.path / commits.name_of(2)).write_bytes(b"{}")
-    assert leftovers(small.path, small.commit) == []
+    assert leftovers(small.place, small.commit) == []
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders are not synced there")

@@ -13,6 +13,7 @@ from hyperir.core.errors import CorruptError, InputError, StoreError
 from hyperir.index import commit as commits
 from hyperir.index.commit import Commit, FileRecord, Generation
 from hyperir.index.durable import sha256_of
+from hyperir.index.folder import LocalFolder
 from hyperir.index.packed import PackedWriter
 from hyperir.index.store import Store
 from hyperir.index.verify import verify
@@ -97,7 +98,7 @@ def test_a_damaged_newest_commit_is_an_error_and_never_an_older_index(small, dam
 
 def rewrite(root, **changes):
     """Replace the newest commit by a changed one with a right hash."""
-    number = commits.numbers(root)[-1]
+    number = commits.numbers(LocalFolder(root))[-1]
     record = json.loads((root / commits.name_of(number)).read_bytes()) | changes
     del record["sha256"]
     (root / commits.name_of(number)).write_bytes(commits._sealed(record))
@@ -155,7 +156,7 @@ def forge(store, vectors, keys, **changes):
     record = FileRecord(size=path.stat().st_size, sha256=sha256_of(path))
     (store.path / commits.name_of(2)).unlink()
     values = {**dict(store.commit), "files": {**store.commit.files, name: record}, **changes}
-    commits.publish(store.path, Commit(**values))
+    commits.publish(store.place, Commit(**values))
     return [f"{p.file}: {p.what}" for p in Store.open(store.path).verify(show_progress=False).problems]
 
 

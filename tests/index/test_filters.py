@@ -495,7 +495,7 @@ def test_a_scalar_index_changes_no_answer(store, tmp_path, kind):
         lance.dataset(place).take([0, 1]).set_column(0, "key", [[-5, 999]]), place, mode="append"
     )
     assert "ScalarIndexQuery" in later.scanner(filter="i = 1", columns=["key"]).explain_plan()
-    masks = Masks(RowTable(copy.path, later.version), copy.commit.metadata, copy.docs)
+    masks = Masks(RowTable(copy.place, later.version), copy.commit.metadata, copy.docs)
     for where in FILTERS.strip().replace("\n", ";").split(";"):
         expected = [place for place, row in enumerate(ROWS) if holds(parse(where), row) is True]
         assert masks(where).nonzero().flatten().tolist() == expected == passing(store, where), where

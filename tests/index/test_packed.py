@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from hyperir.core.errors import CorruptError
 from hyperir.index import packed
+from hyperir.index.folder import LocalFolder
 from hyperir.index.packed import Packed, PackedWriter
 
 
@@ -19,7 +20,7 @@ def write(folder, blocks, keys, width, dtype):
     for block in blocks:
         writer.write(block)
     writer.finish(keys)
-    return Packed(folder, "v.safetensors", sum(map(len, blocks)), width, dtype)
+    return Packed(LocalFolder(folder), "v.safetensors", None, sum(map(len, blocks)), width, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
@@ -69,7 +70,7 @@ def test_damage_is_named_before_anything_is_read(tmp_path, change):
     if change == "header":
         data[20] ^= 1
     if change == "other":
-        ours = Packed(tmp_path, "v.safetensors", 2, 2, "float32")
+        ours = Packed(LocalFolder(tmp_path), "v.safetensors", None, 2, 2, "float32")
     path.write_bytes({"short": data[:-1], "empty": b""}.get(change, data))
     if change == "missing":
         path.unlink()

@@ -112,7 +112,7 @@ def test_a_transaction_that_no_reader_needs(store):
 
 
 def newest_only(store, part):
-    older = {n for past in store.history()[:-1] for n in commits.load(store.path, past.number).files}
+    older = {n for past in store.history()[:-1] for n in commits.load(store.place, past.number).files}
     return next(n for n in sorted(store.commit.files.keys() - older) if part in n)
 
 
@@ -162,7 +162,7 @@ def test_a_commit_missing_in_the_middle(store):
 
 
 def test_where_nothing_is_whole_nothing_is_changed(store):
-    damage(store, next(n for n in store.commit.files if "data/" in n and n in commits.load(store.path, 2).files))
+    damage(store, next(n for n in store.commit.files if "data/" in n and n in commits.load(store.place, 2).files))
     for number in (1,):
         (store.path / commits.name_of(number)).write_bytes(b"")
     plan = repair(store.path, show_progress=False)
