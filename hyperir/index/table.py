@@ -7,6 +7,7 @@ but `latest_version_hint.json`, a shortcut for readers of the latest version; ou
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -36,6 +37,8 @@ BATCH = 8192
 AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
 SILENT = "Generic S3 error"  # its words for a store that does not answer
+PANIC = "PanicException"  # and what it raises where its own checks fail: no Exception, and of no importable type
+MAGIC = b"LANC"  # the last bytes of Lance's files
 
 
 class RowTable:
@@ -102,7 +105,9 @@ class RowTable:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except FAILURES as error:
+        except BaseException as error:
+            if not isinstance(error, FAILURES) and type(error).__name__ != PANIC:
+                raise
             if SILENT in str(error):
                 raise UnreachableError(
                     f"{self.place} does not answer", got=str(error), fix="check the network, then do it again"
@@ -121,6 +126,9 @@ def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
         place: where the index is.
         version: of the table that is going to have them; 0 where there is none yet.
         rows: an Arrow table, or a reader of record batches, which is streamed.
+
+    Raises:
+        OSError: the disk did not take all of it.
     """
     from lance.fragment import write_fragments
 
@@ -133,7 +141,16 @@ def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
         data_storage_version=STORAGE,
         storage_options=where.options,
     )
+    _check_whole(place, files_of(written))
     return written
+
+
+def _check_whole(place: Place, names: Sequence[str]) -> None:
+    """Lance says nothing where the disk refuses the last bytes of a file, so look whether they are there."""
+    sizes = place.sizes(names)
+    for name in names:
+        if place.read(name, max(sizes.get(name, 0) - len(MAGIC), 0)) != MAGIC:
+            raise OSError(errno.EIO, "cut short while it was written; the disk may be full", name)
 
 
 def files_of(fragments: Sequence[Any]) -> list[str]:
@@ -217,7 +234,9 @@ def make_scalar_index(place: Place, version: int, column: str) -> int:
     dataset = RowTable(place, version).dataset
     kind = "BITMAP" if pa.types.is_boolean(dataset.schema.field(column).type) else "BTREE"
     dataset.create_scalar_index(column, kind, replace=True)
-    return _checked(place, version + 1, dataset)
+    version = _checked(place, version + 1, dataset)
+    _check_whole(place, [name for name in files_of_version(place, version) if name.startswith(INDICES)])
+    return version
 
 
 def manifest_version(name: str) -> int | None:

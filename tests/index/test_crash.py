@@ -5,6 +5,8 @@ import shutil
 import sys
 from pathlib import Path
 
+import lance
+import lance.fragment
 import pytest
 
 from hyperir.core.errors import InputError, StoreError
@@ -211,6 +213,27 @@ def test_a_full_disk_is_a_named_error_and_changes_nothing(small, rows, vectors, 
     assert files_of(small.path) == before
     assert Store.open(small.path).verify(show_progress=False).ok
     assert len(add(small, 10, 2)) == 7
+
+
+@pytest.mark.parametrize("part", ["data", "_indices"])
+def test_what_lance_leaves_cut_short_without_a_word_is_not_committed(small, rows, vectors, monkeypatch, part):
+    before = files_of(small.path)
+    owner, name = {"data": (lance.fragment, "write_fragments"), "_indices": (lance.LanceDataset, "create_scalar_index")}[part]  # fmt: skip  # noqa: E501
+    real = getattr(owner, name)
+
+    def cut(*args, **options):
+        made = real(*args, **options)
+        path = next(p for p in (small.path / "rows.lance" / part).rglob("*.lance") if p.name not in str(sorted(before)))
+        os.truncate(path, path.stat().st_size - 1)
+        return made
+
+    monkeypatch.setattr(owner, name, cut)
+    with pytest.raises(StoreError, match=r"writing to .* failed\n.*cut short while"), small.writer() as out:  # noqa: PT012
+        if part == "data":
+            out.append(rows(10, 2), vectors(10, 2))
+        else:
+            out.index_columns(["year"])
+    assert files_of(small.path) == before
 
 
 def test_a_write_that_failed_is_not_committed_even_where_the_error_is_swallowed(small, rows, vectors, monkeypatch):

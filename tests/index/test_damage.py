@@ -187,6 +187,25 @@ def test_rows_that_lance_cannot_read_are_a_corrupt_error(small, monkeypatch):
         Store.open(small.path).rows([0])
 
 
+def test_a_panic_of_lance_is_a_corrupt_error(small, monkeypatch):
+    class PanicException(BaseException):  # as the real one, whose type cannot be imported
+        pass
+
+    def panic(*_, **__):
+        raise PanicException("the offset + length of the sliced Buffer cannot exceed the existing length")
+
+    monkeypatch.setattr(lance, "dataset", panic)
+    with pytest.raises(CorruptError, match=r"cannot be read\n.*sliced Buffer"):
+        Store.open(small.path).rows([0])
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(lance, "dataset", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Store.open(small.path).rows([0])
+
+
 def test_verify_says_how_much_it_read(small):
     report = small.verify(show_progress=False)
     assert report.ok
