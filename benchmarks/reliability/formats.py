@@ -1,0 +1,37 @@
+"""Bar 12: an index of every format that there ever was."""
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from hyperir.core.errors import HyperIRError
+from hyperir.index.commit import FORMAT
+from hyperir.index.store import Store
+from hyperir.index.verify import verify
+from reliability.result import Result
+
+KEPT = Path(__file__).resolve().parents[2] / "tests" / "index" / "formats"
+
+
+def formats(count: int, folder: Path, seed: int = 0) -> list[Result]:
+    """Open, read, verify, change and compact an index of each of the last `count` formats."""
+    result = Result(12, "formats of the index that do not open, or do not go on")
+    for number in range(FORMAT, max(0, FORMAT - count), -1):
+        result.count += 1
+        root = folder / f"format-{number}.index"
+        try:
+            shutil.copytree(KEPT / str(number), root)
+            store = Store.open(root)
+            result.check((report := verify(root, show_progress=False)).ok, f"format {number}: {report}")
+            result.check(len(store.rows(range(store.commit.stored))) == store.commit.stored, f"format {number}: rows")
+            with store.writer() as writer:
+                writer.append([{"id": "new", "text": ""}], torch.ones(1, store.width))
+            later = store.refresh().compact()
+            result.check(later.commit.format_version == FORMAT, f"format {number}: not brought to {FORMAT}")
+            result.check(len(later) == len(store) + 1, f"format {number}: {len(later)} documents")
+            result.check((report := verify(root, show_progress=False)).ok, f"format {number}, changed: {report}")
+        except (HyperIRError, OSError) as wrong:
+            result.failures.append(f"format {number}: {type(wrong).__name__}: {wrong}")
+    result.note = f"there are {FORMAT} formats"
+    return [result]
