@@ -68,8 +68,15 @@ def truncations(count: int, folder: Path, seed: int = 0) -> list[Result]:
 
 
 def mutations(count: int, folder: Path, seed: int = 0) -> list[Result]:
-    """Mutate files of search structures, tombstones, commits and rows; open and read them in a child."""
-    return _damaged(Result(5, "mutated files: process crashes, or errors of no name"), count, folder, seed, "mutate")
+    """Mutate files of search structures, tombstones, commits and Lance's manifests; open and read them in a child."""
+    result = Result(5, "mutated structure files: process crashes, or errors of no name")
+    return _damaged(result, count, folder, seed, "mutate")
+
+
+def mutated_rows(count: int, folder: Path, seed: int = 0) -> list[Result]:
+    """Mutate the data files of the rows, which Lance reads and nobody hashes before; read them in a child."""
+    result = Result(5, "mutated files of rows: process crashes, or errors of no name")
+    return _damaged(result, count, folder, seed, "mutate rows")
 
 
 def _damaged(result, count, folder, seed, way):
@@ -98,6 +105,8 @@ def work(root, way, numbers, seed, tell):
     """Damage a file, read the index, mend the file, and so on; tell before and after each of them."""
     files = files_of(root)
     newest = {*Store.open(root).commit.files, commits.name_of(commits.numbers(root)[-1])}
+    if way != "cut":
+        files = [path for path in files if (path.parent.name == "data") == (way == "mutate rows")]
     for number in numbers:
         chance = random.Random(seed * 1_000_000 + number)
         path = chance.choice(files)

@@ -130,7 +130,7 @@ MUTATIONS = {
         ("mutations",),
     ),
     "panics of Lance are not caught": Mutation(
-        INDEX + "table.py", 'PANIC = "PanicException"', 'PANIC = ""', ("mutations",), full=("mutations",)
+        INDEX + "table.py", 'PANIC = "PanicException"', 'PANIC = ""', ("mutated_rows",), full=("mutated_rows",)
     ),
     "the lock locks nobody out": Mutation(
         INDEX + "lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", ("together",)

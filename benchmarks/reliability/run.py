@@ -26,6 +26,7 @@ BARS = {  # name -> (what runs, how often, how often in short)
     "flips": (damage.flips, 1000, 54),
     "truncations": (damage.truncations, 500, 40),
     "mutations": (damage.mutations, 10_000, 300),
+    "mutated_rows": (damage.mutated_rows, 10_000, 300),
     "together": (together.together, 250, 8),
     "operations": (operations.operations, 10_000, 100),
     "deleted": (deleted.deleted, 100_000, 5_000),

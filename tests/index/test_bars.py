@@ -10,10 +10,13 @@ if sys.platform == "win32":
 
 from reliability import mutations, run
 
-ELSEWHERE = {"operations"}  # test_operations.py is that bar
+LEFT_OUT = {
+    "operations",  # test_operations.py is that bar
+    "mutated_rows",  # Lance ends the process at about one in some thousands of them: docs/reliability.md
+}
 
 
-@pytest.mark.parametrize("name", [name for name in run.BARS if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", [name for name in run.BARS if name not in LEFT_OUT])
 def test_bar(name):
     results, _ = run.run(name, short=True, seed=0)
     for result in results:
