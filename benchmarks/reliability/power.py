@@ -53,6 +53,8 @@ def record(folder: Path, changes: int, seed: int) -> Story:
         settle()
         for number in range(changes):
             change = first[number] if number < len(first) else draw(chance, model, number + 1)
+            if number % 5 == 4:
+                change = Change("compact")  # which gives up every commit but its own
             model = applied(model, change)
             story.models[number + 1] = model
             perform(folder / INSIDE, change)
@@ -68,8 +70,9 @@ def power(count: int, folder: Path, seed: int = 0) -> list[Result]:
     chance = random.Random(seed)
     moments = story.recorder.moments
     critical = [moment for moment in moments if _between_commits(moment, story)]
+    syncs = [moment for moment in critical if moment.call.startswith("fsync")]  # all is changed, and nothing of it sure
     for number in range(count):
-        moment = chance.choice(critical if number % 2 else moments)
+        moment = chance.choice((moments, critical, syncs)[number % 3])
         base = folder / "lost"
         how = after_power_loss(moment, base, story.inode, chance)
         lost.count += 1
