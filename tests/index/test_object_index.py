@@ -126,6 +126,32 @@ def test_a_repair_goes_back_to_the_newest_whole_commit(address, add):
     whole(add(again, 7, 1), ["d0", "d1", "d2", "d7"])
 
 
+def test_a_repair_takes_the_next_number_from_a_writer_that_may_wake_up(address, add):
+    store = add(add(Store.create(address, width=4), 0, 3), 3, 2)
+    Lease(store.place._bucket, store.place._key("LOCK"), 0.1).take(0)
+    store.place.remove([commits.name_of(3)])
+    store.place.publish(commits.name_of(3), b"{}")
+    time.sleep(2.2)
+    plan = repair(address, apply=True, show_progress=False)
+    assert plan.lost_commits == (3, 4)  # 4 was nobody's but the repair's
+    again = Store.open(address)
+    assert again.number == 5
+    whole(again, ["d0", "d1", "d2"])
+
+
+def test_lance_meets_a_store_that_does_not_answer(address, add, monkeypatch):
+    store = add(Store.create(address, width=4), 0, 3)
+
+    def fail(*_, **__):
+        raise OSError("LanceError(IO): Generic S3 error: error sending request")
+
+    monkeypatch.setattr("lance.dataset", fail)
+    with pytest.raises(UnreachableError, match="does not answer"):
+        store.rows([0])
+    with pytest.raises(UnreachableError, match="does not answer"):
+        store.refresh().verify(show_progress=False)
+
+
 def test_a_store_that_does_not_answer_is_not_taken_for_a_damaged_index(address, add, monkeypatch):
     store = add(Store.create(address, width=4), 0, 3)
     before = store.place.files()
