@@ -7,7 +7,7 @@ import torch
 
 from hyperir.core.types import Hits
 from hyperir.index.store import Store
-from hyperir.index.topk import Best
+from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.dot import InnerProduct
 from reliability.model import WIDTH, Change, applied, perform
 from reliability.result import Result
@@ -16,13 +16,8 @@ DOCUMENTS, QUERIES, K = 1000, 500, 10
 
 
 def search(store: Store, f: InnerProduct, k: int) -> Hits:
-    """The best documents alive, by brute force."""
-    scores = f(store.docs[:])
-    if store.alive is not None:
-        scores = scores.masked_fill(~store.alive, -torch.inf)
-    found = Best(f.num_queries, k)
-    found.offer(scores, torch.arange(scores.shape[1]))
-    return found.hits(scores.numel())
+    """The best documents alive, by the strategy that users search with."""
+    return STRATEGIES.build("exact", docs=store.docs).search(f, k, store.allowed())
 
 
 def deleted(count: int, folder: Path, seed: int = 0) -> list[Result]:
