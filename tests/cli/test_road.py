@@ -1,7 +1,7 @@
 """The command line as a user meets it: what it prints, where, and with which exit code."""
 
 import json
-import time
+import os
 
 import pytest
 from running import DOCUMENTS, hyperir, lines
@@ -14,12 +14,18 @@ VERBS = [
 ]
 
 
+def children_seconds():
+    """Of processors, spent by processes that ended: unlike the clock on the wall, no other program slows it."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def test_help_names_every_verb_and_answers_at_once():
     best = 9.0
     for _ in range(5):
-        start = time.perf_counter()
+        start = children_seconds()
         done = hyperir("--help")
-        best = min(best, time.perf_counter() - start)
+        best = min(best, children_seconds() - start)
     assert done.returncode == 0
     for verb in VERBS:
         assert verb in done.stdout
