@@ -16,5 +16,7 @@ STRATEGIES: Table[Strategy[Any]] = Table(
     "strategies",
     {
         "exact": "hyperir.index.strategies.exact:Exact",
+        "firstorder": "hyperir.index.strategies.firstorder:FirstOrder",
+        "ivf": "hyperir.index.strategies.ivf:IVF",
     },
 )
