@@ -32,7 +32,18 @@ def docs():
 
 @pytest.fixture(scope="module")
 def qnets():
-    return random_qnets()
+    return random_qnets(32)
+
+
+@pytest.fixture(scope="module")
+def built(docs):
+    """A graph with medoids, for tests that change only how it is walked."""
+    return Graph.build(STRATEGIES.parse({"type": "graph", "starts": 64}), docs)
+
+
+def walked(docs, built, f, allowed=None, **settings):
+    config = STRATEGIES.parse({"type": "graph", "starts": 64, **settings})
+    return Graph(config, docs=docs, built=built).search(f, 10, allowed)
 
 
 def made(n=400, degree=6, starts=9, **settings):
@@ -61,10 +72,11 @@ def test_the_walk_is_the_one_defined(ef, beam, k, rounds):
     assert hits.scored == max(scored for _, scored in slow)
 
 
-@pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
+@pytest.mark.parametrize("share", [0.06, 0.3, 0.9])
 def test_a_walk_leads_through_what_is_not_allowed(share):
-    graph, lists, entries = made(ef=2, beam=3, degree=6)  # so that up to 12 allowed rows would be scanned
+    graph, lists, entries = made(ef=2, beam=3, degree=6)  # up to 12 allowed rows would all be scored
     f, allowed = written_scores(Q, 400), torch.rand(400, generator=torch.Generator().manual_seed(3)) < share
+    assert allowed.sum() > 12
     hits = graph.search(f, 4, allowed)
     slow = [
         slow_walk(own, lambda x: lists[x], entries.tolist(), 4, ef=4, beam=3, allowed=allowed.tolist())
@@ -72,7 +84,7 @@ def test_a_walk_leads_through_what_is_not_allowed(share):
     ]
     assert torch.equal(hits.rows, rows_of([answers for answers, _ in slow], 4))
     assert hits.scored == max(scored for _, scored in slow)
-    assert allowed[hits.rows].all()
+    assert allowed[hits.rows[hits.rows >= 0]].all()
 
 
 def test_where_few_are_allowed_all_of_them_are_scored(docs, qnets):
@@ -169,6 +181,7 @@ def slow_promising(vectors, gradient, x, neighbours, seen, config):
 @pytest.mark.parametrize("config", [GuitarConfig(), GuitarConfig(factor=1.5), GuitarConfig(top=3)], ids=str)
 def test_guitar_keeps_the_neighbours_the_gradient_points_at(docs, qnets, config):
     generator = torch.Generator().manual_seed(4)
+    qnets = qnets[:Q]
     rows = torch.randint(N, (Q, 3), generator=generator)
     rows[2, 1] = -1
     neighbours = torch.randint(N, (Q, 3, 9), generator=generator)
@@ -195,11 +208,10 @@ def test_guitar_keeps_all_where_the_gradient_is_zero(docs):
     assert torch.equal(promising(visited, torch.tensor([[3]]), neighbours, GuitarConfig()), neighbours)
 
 
-def test_guitar_scores_fewer_documents(docs, qnets):
-    plain = STRATEGIES.build({"type": "graph", "starts": 32, "ef": 32}, docs=docs).search(qnets, 10)
-    guided = STRATEGIES.build({"type": "graph", "starts": 32, "ef": 32, "guitar": True}, docs=docs).search(qnets, 10)
-    assert guided.scored < 0.7 * plain.scored
-    assert recall(guided, qnets, docs) > 0.7
+def test_guitar_finds_more_with_as_many_scores(docs, qnets, built):
+    plain, guided = walked(docs, built, qnets, ef=32), walked(docs, built, qnets, ef=64, guitar=True)
+    assert recall(guided, qnets, docs) > recall(plain, qnets, docs)
+    assert guided.scored < 1.1 * plain.scored
 
 
 def test_entries_are_found_as_they_are_named(docs, qnets):
@@ -214,28 +226,40 @@ def test_entries_are_found_as_they_are_named(docs, qnets):
     assert set(first) == {"neighbours", "centroids"}
 
 
-@pytest.mark.parametrize("entries", ["random", "medoids", "firstorder"])
-def test_more_ef_finds_more_and_nearly_all(docs, qnets, entries):
+def test_more_ef_finds_more(docs, qnets, built):
     found = []
-    for ef in (4, 16, 128):
-        settings = {"type": "graph", "entries": entries, "starts": 16, "ef": ef, "degree": 16}
-        hits = STRATEGIES.build(settings, docs=docs).search(qnets, 4)
+    for ef in (8, 32, 128):
+        hits = walked(docs, built, qnets, ef=ef)
         torch.testing.assert_close(hits.scores, qnets(docs).gather(1, hits.rows))
-        found.append((recall(hits, qnets, docs, 4), hits.scored))
+        found.append((recall(hits, qnets, docs), hits.scored))
     assert found == sorted(found)
-    assert found[-1][0] > 0.95
+    assert found[-1][0] > 0.88
+    assert found[-1][1] < N / 3
 
 
-def test_a_filter_keeps_the_recall(docs, qnets):
-    graph = STRATEGIES.build({"type": "graph", "degree": 8, "ef": 24, "starts": 32}, docs=docs)
-    scores = qnets(docs)
-    for seed, share in ((0, 0.15), (1, 0.5)):
-        allowed = torch.rand(N, generator=torch.Generator().manual_seed(seed)) < share
-        assert allowed.sum() > 8 * 24
+@pytest.mark.parametrize("entries", ["random", "firstorder"])
+def test_other_entries_find_most(docs, qnets, entries):
+    hits = STRATEGIES.build({"type": "graph", "entries": entries, "starts": 64, "ef": 128}, docs=docs).search(qnets, 10)
+    assert recall(hits, qnets, docs) > (0.95 if entries == "firstorder" else 0.88)
+
+
+def test_everything_is_found_where_ef_is_everything(docs, qnets, built):
+    hits = walked(docs, built, qnets[:3], ef=N, beam=200)
+    exact = STRATEGIES.build("exact", docs=docs).search(qnets[:3], 10)
+    assert torch.equal(hits.rows, exact.rows)
+    assert hits.scored == N
+
+
+def test_a_filter_costs_no_recall(docs, qnets, built):
+    scores, free = qnets(docs), walked(docs, built, qnets, ef=16)
+    for share in (0.4, 0.6):
+        allowed = torch.rand(N, generator=torch.Generator().manual_seed(0)) < share
+        assert allowed.sum() > 16 * 32, "else all of them would be scored"
         truth = scores.masked_fill(~allowed, -torch.inf).topk(10, dim=1).indices
-        hits = graph.search(qnets, 10, allowed)
+        hits = walked(docs, built, qnets, allowed, ef=16)
         both = [len(set(a) & set(b)) for a, b in zip(hits.rows.tolist(), truth.tolist(), strict=True)]
-        assert sum(both) / truth.numel() > 0.8
+        assert sum(both) / truth.numel() >= recall(free, qnets, docs)
+        assert free.scored < hits.scored < allowed.sum()
 
 
 @pytest.mark.parametrize("settings", VARIANTS, ids=str)
@@ -245,7 +269,15 @@ def test_queries_in_a_batch_are_answered_as_alone(docs, qnets, settings):
         settings = {"preset": {"starts": 100, "candidates": 10, "iterations": 4, "degree": 20, **own}}
     graph = STRATEGIES.build({"type": "graph", **settings}, docs=docs)
     alone = torch.cat([graph.search(qnets[q : q + 1], 10).rows for q in range(Q)])
-    assert torch.equal(graph.search(qnets, 10).rows, alone)
+    assert torch.equal(graph.search(qnets[:Q], 10).rows, alone)
+
+
+@pytest.mark.parametrize("settings", [{}, {"entries": "firstorder"}, {"preset": {"starts": 50}}], ids=str)
+def test_what_was_built_is_used_again(docs, qnets, settings):
+    config = STRATEGIES.parse({"type": "graph", **settings})
+    built = Graph.build(config, docs)
+    again = Graph(config, docs=docs, built=built).search(qnets, 10)
+    assert torch.equal(again.rows, Graph(config, docs=docs).search(qnets, 10).rows)
 
 
 LAWS = testing.TABLES["strategies"][1]

@@ -45,7 +45,7 @@ class BipartiteConfig(Config):
     top: int = 32
     degree: int = 8
     ef: int = 64
-    beam: int = 4
+    beam: int = 8
     starts: int = 128
     rounds: int | None = None
     seed: int = 0
@@ -121,7 +121,7 @@ class Bipartite:
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`."""
-        few = self.config.ef * self.config.top
+        few = self.config.ef * self._documents.shape[1]
         return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
 
     def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:

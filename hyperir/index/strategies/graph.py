@@ -49,7 +49,7 @@ class GraphConfig(Config):
     degree: int = 32
     prune: bool = True
     ef: int = 64
-    beam: int = 4
+    beam: int = 8
     entries: Literal["random", "medoids", "firstorder"] = "medoids"
     starts: int = 128
     rounds: int | None = None
@@ -148,7 +148,7 @@ class Graph:
                 fix='guitar=False and entries="medoids" serve any function',
             )
         paper = config.paper
-        few = paper.starts if paper is not None else config.ef * config.degree
+        few = paper.starts if paper is not None else config.ef * self._neighbours.shape[1]
         return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
 
     def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:

@@ -16,7 +16,7 @@ from hyperir.index.strategies.knn import vectors_of
 __all__ = ["prune"]
 
 NUMBERS = 1 << 24  # numbers in the neighbours' vectors, and in their products, of a block: 64 MB each
-EDGES = 1 << 25  # edges turned round at once: about 1 GB
+EDGES = 1 << 23  # edges turned round at once: about 0.5 GB
 
 
 def prune(docs: Docs, lists: Tensor, degree: int) -> Tensor:
@@ -54,11 +54,13 @@ def _forward(docs: Docs, part: slice, lists: Tensor, degree: int) -> tuple[Tenso
     products = steps @ steps.transpose(1, 2)
     lengths = products.diagonal(dim1=1, dim2=2)
     keep = torch.zeros_like(lists, dtype=torch.bool)
+    counts = torch.zeros(len(lists), dtype=torch.int64)
     for j in range(lists.shape[1]):
         nearer = 2 * products[:, j, :j] >= lengths[:, :j]
         nearer &= (lengths[:, :j] > 0) | (lengths[:, j : j + 1] == 0)
         free = ~(nearer & keep[:, :j]).any(1)
-        keep[:, j] = free & (lists[:, j] >= 0) & (keep[:, :j].sum(1) < degree)
+        keep[:, j] = free & (lists[:, j] >= 0) & (counts < degree)
+        counts += keep[:, j]
     order = (~keep).to(torch.int8).argsort(dim=1, stable=True)[:, :degree]
     keep = keep.gather(1, order)
     rows = torch.full((len(lists), degree), -1, dtype=torch.int32)

@@ -19,6 +19,7 @@ __all__ = ["Ranked", "Visits", "answer"]
 
 HELD = 1 << 14  # documents gathered at once, over all queries: 25 MB of vectors 384 wide
 MARKS = 1 << 28  # documents times queries searched at once: the marks of what was seen take one byte each
+TOGETHER = 512  # queries searched at once, so that what a round holds stays bounded where documents are few
 
 
 class Visits:
@@ -142,7 +143,7 @@ def answer(
             return Exact(ExactConfig(), docs=docs).search(f, k, allowed)
     if not queries or not n:
         return Hits(torch.full((queries, k), -1), torch.full((queries, k), -math.inf))
-    step = max(MARKS // n, 1)
+    step = min(max(MARKS // n, 1), TOGETHER)
     with torch.inference_mode():
         parts = [search(f[start : start + step], allowed) for start in range(0, queries, step)]
     rows, scores = torch.cat([part.rows for part in parts]), torch.cat([part.scores for part in parts])
