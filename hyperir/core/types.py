@@ -57,7 +57,7 @@ class Hits:
 
     rows: Tensor  # (Q, k) int64
     scores: Tensor  # (Q, k)
-    scored: int = 0  # documents scored for a query, at most
+    scored: int = 0  # documents, and other points such as centroids, scored for a query, at most
 
 
 @runtime_checkable

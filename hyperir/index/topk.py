@@ -10,26 +10,23 @@ from torch import Tensor
 from hyperir.core.errors import InputError
 from hyperir.core.types import Hits
 
-__all__ = ["Best", "allowed_rows", "best"]
+__all__ = ["Best", "allowed_rows", "best", "check_allowed"]
 
 
 def allowed_rows(allowed: Tensor, n: int) -> Tensor:
-    """The rows that may come back, (M,) int64, ascending.
+    """The rows that may come back, (M,) int64, ascending; checked as by `check_allowed`."""
+    check_allowed(allowed, n)
+    return allowed.cpu().nonzero().flatten()
 
-    Args:
-        allowed: (N,) bool.
-        n: N.
 
-    Raises:
-        InputError: another shape or type.
-    """
+def check_allowed(allowed: Tensor, n: int) -> None:
+    """Raise InputError unless `allowed` is (N,) bool."""
     if allowed.dtype != torch.bool or allowed.shape != (n,):
         raise InputError(
             "`allowed` says of every row whether it may come back",
             expected=f"torch.bool, shape ({n},)",
             got=f"{allowed.dtype}, shape {tuple(allowed.shape)}",
         )
-    return allowed.cpu().nonzero().flatten()
 
 
 def best(scores: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:

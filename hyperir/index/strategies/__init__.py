@@ -15,6 +15,10 @@ __all__ = ["STRATEGIES"]
 STRATEGIES: Table[Strategy[Any]] = Table(
     "strategies",
     {
+        "bipartite": "hyperir.index.strategies.bipartite:Bipartite",
         "exact": "hyperir.index.strategies.exact:Exact",
+        "firstorder": "hyperir.index.strategies.firstorder:FirstOrder",
+        "graph": "hyperir.index.strategies.graph:Graph",
+        "ivf": "hyperir.index.strategies.ivf:IVF",
     },
 )

@@ -1,0 +1,191 @@
+"""Graph search: documents are linked to near documents, and the relevance function decides where to go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from hyperir.core.config import Config
+from hyperir.core.errors import CapabilityError, InputError
+from hyperir.core.types import Differentiable, Docs, Hits, Relevance
+from hyperir.index.strategies.cells import kmeans
+from hyperir.index.strategies.firstorder import FirstOrder, FirstOrderConfig
+from hyperir.index.strategies.guitar import GuitarConfig, promising
+from hyperir.index.strategies.hypencoder import HypencoderConfig, fixed_rounds
+from hyperir.index.strategies.knn import knn, nearest
+from hyperir.index.strategies.prune import prune
+from hyperir.index.strategies.visits import Visits, answer
+from hyperir.index.strategies.walk import walk
+
+__all__ = ["Graph", "distinct", "random_rows"]
+
+CANDIDATES = 2  # neighbours found for each that pruning may keep
+CENTROIDS = 512  # of the first-order round
+
+
+class GraphConfig(Config):
+    """Configuration of graph search.
+
+    Args:
+        degree: edges a document has at most.
+        prune: prune twice as many nearest neighbours to that (see `prune.py`); else keep the nearest.
+        ef: the best documents that are expanded before a query is done; more finds more.
+        beam: documents of a query expanded in a round; more are fewer and larger rounds, and some needless steps.
+        entries: where the walk starts: "random" documents, the same for all queries; "medoids", those nearest to
+            k-means centroids; "firstorder", found for each query by one round of `firstorder`, whose function must be
+            Differentiable.
+        starts: how many of them; all are scored.
+        rounds: at most; None goes on until every query is done.
+        guitar: whether only neighbours in the direction of the gradient are scored; or how.
+        preset: "hypencoder" searches as the paper does (see `hypencoder.py`); or its parameters. Of the other settings
+            it takes `seed` only.
+        seed: of random documents and k-means.
+    """
+
+    type: Literal["graph"] = "graph"
+    degree: int = 32
+    prune: bool = True
+    ef: int = 64
+    beam: int = 8
+    entries: Literal["random", "medoids", "firstorder"] = "medoids"
+    starts: int = 128
+    rounds: int | None = None
+    guitar: bool | GuitarConfig = False
+    preset: Literal["hypencoder"] | HypencoderConfig | None = None
+    seed: int = 0
+
+    @property
+    def gradients(self) -> GuitarConfig | None:
+        """How the gradient prunes, if it does."""
+        return (GuitarConfig() if self.guitar else None) if isinstance(self.guitar, bool) else self.guitar
+
+    @property
+    def paper(self) -> HypencoderConfig | None:
+        """The parameters of the preset, if there is one."""
+        return HypencoderConfig() if self.preset == "hypencoder" else self.preset
+
+    def check(self) -> None:
+        """Raise InputError for what cannot be."""
+        paper, gradients = self.paper, self.gradients
+        if paper is not None:
+            paper.check()
+            if beside := self.model_fields_set - {"type", "preset", "seed"}:
+                raise InputError(
+                    f"the preset leaves nothing to set by {', '.join(sorted(beside))}",
+                    fix='give its own parameters, as in preset={"starts": 100000, "candidates": 328}',
+                )
+        for name in ("degree", "ef", "beam", "starts", "rounds"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise InputError(f"{name} is at least 1", got=f"{name} = {value}")
+        if gradients is not None and (gradients.factor < 1 or gradients.top < 0):
+            raise InputError(
+                "gradient pruning keeps one neighbour or more",
+                expected="factor >= 1, top >= 0",
+                got=f"factor = {gradients.factor}, top = {gradients.top}",
+            )
+
+
+class Graph:
+    """Walks from document to document, to where f is larger.
+
+    Documents that a filter forbids are walked through; they are scored but do not come back. Where no more rows are
+    allowed than a walk may score (`ef` times `degree`; with the preset |C0|), all of them are scored and none else.
+
+    Args:
+        config: see :class:`GraphConfig`.
+        docs: (N,) of `Dense`.
+        built: what `build` made of them; None makes it now.
+    """
+
+    Config = GraphConfig
+
+    def __init__(self, config: GraphConfig, *, docs: Docs, built: Mapping[str, Tensor] | None = None) -> None:
+        config.check()
+        self.config, self.docs = config, docs
+        built = self.build(config, docs) if built is None else built
+        self._neighbours = built["neighbours"]
+        self._entries = built.get("entries")
+        self._first = None
+        if "centroids" in built:
+            first = FirstOrderConfig(rounds=1, width=config.starts, centroids=CENTROIDS, seed=config.seed)
+            self._first = FirstOrder(first, docs=docs, built={"centroids": built["centroids"]})
+
+    @staticmethod
+    def build(config: GraphConfig, docs: Docs) -> dict[str, Tensor]:
+        """`neighbours` (N, degree) int32, -1 for none; and `entries` (E,) int64 ascending, or `centroids` (C, D)."""
+        config.check()
+        n, seed = docs.shape[0], config.seed
+        if (paper := config.paper) is not None:
+            return {"neighbours": knn(docs, paper.degree), "entries": random_rows(n, paper.starts, seed)}
+        neighbours = knn(docs, config.degree * (CANDIDATES if config.prune else 1))
+        if config.prune:
+            neighbours = prune(docs, neighbours, config.degree)
+        if config.entries == "firstorder":
+            return {"neighbours": neighbours, "centroids": kmeans(docs, CENTROIDS, seed)}
+        if config.entries == "medoids" and n > config.starts:
+            entries = distinct(nearest(kmeans(docs, config.starts, seed), docs, 1), n)
+        else:
+            entries = random_rows(n, config.starts, seed)
+        return {"neighbours": neighbours, "entries": entries}
+
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
+        """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
+
+        Raises:
+            CapabilityError: f has no gradient, and the entries or the pruning need one.
+        """
+        config = self.config
+        needy = config.gradients is not None or self._first is not None
+        if needy and not isinstance(f, Differentiable):
+            raise CapabilityError(
+                "graph cannot serve this relevance function with guitar, or from the entries firstorder",
+                expected="a function with the capability Differentiable",
+                got=type(f).__name__,
+                fix='guitar=False and entries="medoids" serve any function',
+            )
+        paper = config.paper
+        few = paper.starts if paper is not None else config.ef * self._neighbours.shape[1]
+        return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
+
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:
+        config = self.config
+        if (paper := config.paper) is not None:
+            assert self._entries is not None
+            return fixed_rounds(f, self.docs, self._neighbours, self._entries, k, allowed, paper)
+        visits = Visits(f, self.docs)
+
+        def expand(rows: Tensor) -> Tensor:
+            found = self._neighbours[rows.clamp_min(0)].long().masked_fill(rows[..., None] < 0, -1)
+            if config.gradients is not None:
+                found = promising(visits, rows, found, config.gradients)
+            return found.flatten(1)
+
+        start = self._start(visits, allowed)
+        ef, beam, rounds = config.ef, config.beam, config.rounds
+        return walk(visits, start, expand, k, ef=ef, beam=beam, rounds=rounds, allowed=allowed)
+
+    def _start(self, visits: Visits, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
+        if self._first is None:
+            assert self._entries is not None
+            return visits.score_shared(self._entries)
+        found = self._first.search(visits.f, self.config.starts, allowed)
+        visits.mark(found.rows)
+        visits.scored += found.scored
+        return found.rows, found.scores
+
+
+def random_rows(n: int, count: int, seed: int) -> Tensor:
+    """`count` of n rows, or all of them, ascending."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(n, generator=generator)[:count].sort().values
+
+
+def distinct(rows: Tensor, n: int) -> Tensor:
+    """Which of n rows are among `rows`, of any shape, -1 for none; ascending."""
+    there = torch.zeros(n, dtype=torch.bool)
+    there[rows[rows >= 0]] = True
+    return there.nonzero().flatten()

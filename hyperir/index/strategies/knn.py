@@ -1,0 +1,78 @@
+"""The exact nearest neighbours of every document by Euclidean distance, by matrix products over blocks."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from hyperir.core.amounts import bytes_text
+from hyperir.core.docs import Dense
+from hyperir.core.progress import Progress
+from hyperir.core.types import Docs
+from hyperir.index.topk import Best
+
+__all__ = ["knn", "knn_bytes", "nearest", "vectors_of"]
+
+ROWS, COLUMNS = 512, 8192  # documents whose neighbours are sought at once, among so many at once
+
+
+def knn_bytes(n: int, width: int, degree: int) -> int:
+    """Memory that `knn` takes at most, in bytes: the lists, two blocks of vectors, and the block of products.
+
+    The products count four times: picking the best of them makes as many copies, at worst.
+    """
+    columns = min(n, COLUMNS)
+    return 4 * (n * degree + (ROWS + columns) * width + 4 * ROWS * (columns + 2 * degree))
+
+
+def knn(docs: Docs, degree: int) -> Tensor:
+    """The neighbours of every document, nearest first; ties by row; the document itself is not among them.
+
+    Args:
+        docs: (N,) of `Dense`; read in blocks, N / 512 times in all.
+        degree: neighbours a document.
+
+    Returns:
+        (N, degree) int32, exact up to float32 rounding of |y|^2 / 2 - <x, y>; -1 pads where there are fewer.
+    """
+    n = docs.shape[0]
+    lists = torch.full((n, degree), -1, dtype=torch.int32)
+    width = vectors_of(docs, slice(0, 0)).shape[1]
+    with Progress(f"Finding neighbours ({bytes_text(knn_bytes(n, width, degree))})", n, "documents") as bar:
+        for start in range(0, n, ROWS):
+            vectors = vectors_of(docs, slice(start, start + ROWS))
+            lists[start : start + ROWS] = nearest(vectors, docs, degree, first=start)
+            bar.advance(len(vectors))
+    return lists
+
+
+def nearest(vectors: Tensor, docs: Docs, k: int, first: int | None = None) -> Tensor:
+    """The k documents nearest to each of (M, D) vectors, (M, k) int64, nearest first, ties by row, padded with -1.
+
+    Args:
+        vectors: fp32; they are taken whole, the documents in blocks.
+        docs: (N,) of `Dense`.
+        k: how many.
+        first: where the vectors are the documents from this row on: each is then left out of its own list.
+    """
+    kept = Best(len(vectors), k)
+    for start in range(0, docs.shape[0], COLUMNS):
+        block = vectors_of(docs, slice(start, start + COLUMNS))
+        # The largest <x, y> - |y|^2 / 2 is the nearest y, for |x| is the same for all.
+        scores = torch.addmm(-block.square().sum(1) / 2, vectors, block.T)
+        if first is not None:
+            own = torch.arange(first, first + len(vectors)) - start
+            inside = ((own >= 0) & (own < len(block))).nonzero().flatten()
+            scores[inside, own[inside]] = -math.inf
+        kept.offer(scores, torch.arange(start, start + len(block)))
+    hits = kept.hits(0)
+    return hits.rows.masked_fill(hits.scores == -math.inf, -1)
+
+
+def vectors_of(docs: Docs, rows: Tensor | slice) -> Tensor:
+    """The vectors of some documents in fp32, (*rows.shape, D)."""
+    part = docs[rows]
+    assert isinstance(part, Dense)
+    return part.vectors.float()

@@ -1,0 +1,161 @@
+"""Visits: what a search scored for which query, each document once; and the best of it. Rows are integers, -1 none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hyperir.core.errors import VectorError
+from hyperir.core.types import Docs, Hits, Relevance
+from hyperir.index.strategies.candidates import need_k
+from hyperir.index.strategies.exact import Exact, ExactConfig
+from hyperir.index.topk import best, check_allowed
+
+__all__ = ["Ranked", "Visits", "answer"]
+
+HELD = 1 << 14  # documents gathered at once, over all queries: 25 MB of vectors 384 wide
+MARKS = 1 << 28  # documents times queries searched at once: the marks of what was seen take one byte each
+TOGETHER = 512  # queries searched at once, so that what a round holds stays bounded where documents are few
+
+
+class Visits:
+    """Scores documents for Q queries and remembers which.
+
+    Args:
+        f: the relevance function of Q queries.
+        docs: (N,) representations.
+    """
+
+    def __init__(self, f: Relevance[Any], docs: Docs) -> None:
+        self.f, self.docs = f, docs
+        self._seen = torch.zeros(f.num_queries, docs.shape[0], dtype=torch.bool)
+        self.scored = torch.zeros(f.num_queries, dtype=torch.int64)
+
+    def unseen(self, rows: Tensor) -> Tensor:
+        """(Q, n) rows -> (Q, n) bool, True for a document that was not visited."""
+        return (rows >= 0) & ~self._seen.gather(1, rows.clamp_min(0))
+
+    def mark(self, rows: Tensor) -> None:
+        """Take (Q, n) rows, -1 for none, as visited."""
+        query, place = (rows >= 0).nonzero(as_tuple=True)
+        self._seen[query, rows[query, place]] = True
+
+    def fresh(self, rows: Tensor) -> Tensor:
+        """Those of (Q, n) rows that were not visited, each once, and visited from now on.
+
+        Returns:
+            (Q, n') ascending, behind the padding.
+        """
+        rows = rows.masked_fill(~self.unseen(rows), -1).sort(dim=1).values
+        repeated = torch.zeros_like(rows, dtype=torch.bool)
+        repeated[:, 1:] = rows[:, 1:] == rows[:, :-1]
+        rows = rows.masked_fill(repeated, -1).sort(dim=1).values
+        most = int((rows >= 0).sum(1).max()) if rows.numel() else 0
+        rows = rows[:, rows.shape[1] - most :]
+        self.mark(rows)
+        return rows
+
+    def score_shared(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Visit (n,) rows, ascending and not visited, for every query; both results are (Q, n)."""
+        step = max(HELD // max(self.f.num_queries, 1), 1)
+        scores = torch.cat([self.f(self.docs[part]) for part in torch.split(rows, step)], 1).float()
+        everyone = rows.expand(self.f.num_queries, -1)
+        self._seen[:, rows] = True
+        self.scored += len(rows)
+        _check(scores, everyone)
+        return everyone, scores
+
+    def score(self, rows: Tensor) -> Tensor:
+        """Scores of (Q, n) rows, -inf where there is none."""
+        real = rows >= 0
+        counts = real.sum(1)
+        self.scored += counts
+        scores = torch.full(rows.shape, -math.inf)
+        if 2 * int(counts.sum()) < rows.numel():
+            # Many queries are done or nearly so. Their padding would cost as much as documents do.
+            for query in counts.nonzero().flatten().tolist():
+                own, f = rows[query, real[query]], self.f[query : query + 1]
+                found = [f(self.docs[part]) for part in torch.split(own, HELD)]
+                scores[query, real[query]] = torch.cat(found, 1)[0].float()
+        elif rows.numel():
+            parts = torch.split(rows.clamp_min(0), max(HELD // len(rows), 1), dim=1)
+            found = [self.f(self.docs[part]) for part in parts]
+            scores = torch.cat(found, 1).float().masked_fill(~real, -math.inf)
+        _check(scores, rows)
+        return scores
+
+
+class Ranked:
+    """The best of what was offered, for Q queries: best first, ties by row, padded with row -1 and score -inf."""
+
+    def __init__(self, queries: int, size: int) -> None:
+        self.rows = torch.full((queries, size), -1)
+        self.scores = torch.full((queries, size), -math.inf)
+
+    def offer(self, rows: Tensor, scores: Tensor) -> None:
+        """Take in (Q, n) documents that are not held yet; row -1 is none, whatever its score."""
+        scores = scores.masked_fill(rows < 0, -math.inf)
+        rows, order = torch.cat([self.rows, rows], 1).sort(dim=1)  # ascending, so that ties break by row
+        scores = torch.cat([self.scores, scores], 1).gather(1, order)
+        self.scores, self.rows = best(scores, rows, self.rows.shape[1])
+
+    def drop(self, places: Tensor) -> None:
+        """Forget the documents at (Q, size) places that are True."""
+        self.rows = self.rows.masked_fill(places, -1)
+        self.scores = self.scores.masked_fill(places, -math.inf)
+
+    def hits(self, k: int, scored: Tensor) -> Hits:
+        """The k best; `scored` is (Q,)."""
+        return Hits(self.rows[:, :k], self.scores[:, :k], int(scored.max()))
+
+
+def answer(
+    f: Relevance[Any],
+    docs: Docs,
+    k: int,
+    allowed: Tensor | None,
+    few: int,
+    search: Callable[[Relevance[Any], Tensor | None], Hits],
+) -> Hits:
+    """What every search by visits does around its own part: checks, small filters, and queries in bounded blocks.
+
+    Args:
+        f: the relevance function of Q queries.
+        docs: (N,) representations.
+        k: how many answers.
+        allowed: (N,) bool, or None.
+        few: where no more rows than this are allowed, all of them are scored instead.
+        search: finds the hits of some queries, given a filter that does not allow all.
+    """
+    need_k(k)
+    n, queries = docs.shape[0], f.num_queries
+    if allowed is not None:
+        check_allowed(allowed, n)
+        allowed = allowed.cpu()
+        count = int(allowed.sum())
+        if count == n:
+            allowed = None
+        elif count <= few:
+            return Exact(ExactConfig(), docs=docs).search(f, k, allowed)
+    if not queries or not n:
+        return Hits(torch.full((queries, k), -1), torch.full((queries, k), -math.inf))
+    step = min(max(MARKS // n, 1), TOGETHER)
+    with torch.inference_mode():
+        parts = [search(f[start : start + step], allowed) for start in range(0, queries, step)]
+    rows, scores = torch.cat([part.rows for part in parts]), torch.cat([part.scores for part in parts])
+    return Hits(rows, scores, max(part.scored for part in parts))
+
+
+def _check(scores: Tensor, rows: Tensor) -> None:
+    wrong = scores.isnan().nonzero()
+    if len(wrong):
+        query, place = wrong[0].tolist()
+        raise VectorError(
+            f"the relevance function gave NaN for row {int(rows[query, place])}",
+            expected="finite scores",
+            fix="check the model's weights, and the vectors with `hyperir verify`",
+        )
