@@ -12,7 +12,7 @@ from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
-from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row
+from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
 from hyperir.encode import load
 from hyperir.index.commit import Dtype, EncoderRecord
 from hyperir.index.filters import Filter
@@ -48,6 +48,7 @@ class Index:
         self._model = model
         if model is not None:
             check_fingerprint(store, model)
+        self._searchers: dict[tuple[int, str], Strategy[Any]] = {}
         self.scored = 0  # documents scored for a query of the last search
 
     @classmethod
@@ -357,8 +358,7 @@ class Index:
         """As `search`, but rows and scores only, without reading texts."""
         allowed = self.store.allowed(where)
         f = self._functions(queries)
-        searcher = STRATEGIES.build(AUTO if strategy == "auto" else strategy, docs=self.store.docs)
-        hits = searcher.search(f, k, allowed)
+        hits = self._searcher(strategy).search(f, k, allowed)
         self.scored = hits.scored
         return hits
 
@@ -390,6 +390,15 @@ class Index:
     def verify(self, show_progress: bool = True) -> Report:
         """Read everything again and compare it with what was committed."""
         return self.store.verify(show_progress)
+
+    def _searcher(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
+        """A strategy over this commit; what it built (cells, a graph) stays in memory while this commit is searched."""
+        config = STRATEGIES.parse(AUTO if strategy == "auto" else strategy)
+        key = (self.number, config.model_dump_json())
+        if key not in self._searchers:
+            kept = {old: searcher for old, searcher in self._searchers.items() if old[0] == self.number}
+            self._searchers = {**kept, key: STRATEGIES.build(config, docs=self.store.docs)}
+        return self._searchers[key]
 
     def _functions(self, queries: Sequence[str] | Relevance[Dense]) -> Relevance[Dense]:
         if isinstance(queries, str):

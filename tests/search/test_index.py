@@ -200,3 +200,20 @@ def test_an_explanation_adds_up(model):
     )
     assert why.words["brown"] == pytest.approx(why.score - float(f(docs)[0, 0]), abs=1e-3)
     assert sum(why.parts.values()) == pytest.approx(why.score, abs=1e-4)
+
+
+def test_what_a_strategy_built_is_built_once_for_a_commit(index, monkeypatch):
+    from hyperir.index.strategies.ivf import IVF
+
+    built = []
+    build = IVF.build
+    monkeypatch.setattr(IVF, "build", staticmethod(lambda *given: built.append(1) or build(*given)))
+    wanted = {"type": "ivf", "cells": 2, "probes": 2}
+    first = index.search(["lazy dog"], strategy=wanted)
+    assert [hit.id for hit in index.search(["lazy dog"], strategy=wanted)[0]] == [hit.id for hit in first[0]]
+    assert len(built) == 1
+    index.search(["lazy dog"], strategy={**wanted, "probes": 1})
+    assert len(built) == 2
+    index.add([{"id": "new", "text": "a lazy dog", "title": "", "length": 3}], show_progress=False)
+    assert "new" in [hit.id for hit in index.search(["lazy dog"], k=99, strategy=wanted)[0]]
+    assert len(built) == 3
