@@ -25,9 +25,24 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
     names = {}
     exec(compile(snippet, "README.md", "exec"), names)
     assert names["scores"].shape == (1, 3)
-    assert names["best"].rank == 1
+    assert (names["best"].rank, names["best"].id) == (1, "sorted")
     assert capsys.readouterr().out.startswith(names["best"].id)
+    assert [row["text"] for row in names["index"].store.rows([0])] == ["Sort a list in place; it returns None."]
     assert names["again"].fingerprint == names["model"].fingerprint
+
+
+def test_the_page_about_care_does_what_it_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "care.md").read_text(), re.DOTALL)
+    names = {}
+    exec(compile(snippet, "care.md", "exec"), names)
+    index = names["index"]
+    assert capsys.readouterr().out.count("\n") == 6
+    assert [store.documents for store in (index.history())] == [4, 4]
+    assert (len(names["then"]), names["reader"].number) == (6, index.number - 1)
+    assert names["report"].ok
+    documents = hyperir.open_collection("papers.parquet").documents()
+    assert [row["id"] for row in documents] == ["p4", "p5", "p1"]
 
 
 def test_the_filters_of_the_documentation_do_what_it_says(tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from hyperir.core.errors import CollectionError, HyperIRError
 from hyperir.core.types import Row
@@ -27,7 +27,7 @@ class ParquetConfig(ColumnsConfig):
 
 
 class Parquet(DocumentsOnly):
-    """Documents from a Parquet file; metadata keep their types."""
+    """Documents from a Parquet file; metadata keep their types. A column `vector` of vectors is passed over."""
 
     Config = ParquetConfig
     understood = "a Parquet file (.parquet)"
@@ -56,12 +56,20 @@ class Parquet(DocumentsOnly):
         """Stream the documents. Raises CollectionError, with file and row, at the first broken one."""
         make = RowMaker(self._config, self._path, "row")
         with _opened(self._path) as file:
-            make.bind(file.schema_arrow.names, f"the table {self._path}")
+            names = [field.name for field in file.schema_arrow if not _is_vector(field)]
+            make.bind(names, f"the table {self._path}")
             number = 0
-            for batch in file.iter_batches(batch_size=BATCH):
+            for batch in file.iter_batches(batch_size=BATCH, columns=names):
                 for values in batch.to_pylist():
                     number += 1
                     yield make(values, number)
+
+
+def _is_vector(field: Any) -> bool:
+    """Whether a column holds what `Index.export` writes as vectors."""
+    from pyarrow.types import is_fixed_size_list, is_floating
+
+    return bool(field.name == "vector" and is_fixed_size_list(field.type) and is_floating(field.type.value_type))
 
 
 @contextmanager

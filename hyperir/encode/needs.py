@@ -13,7 +13,7 @@ from hyperir.core.progress import track
 from hyperir.core.types import Encoder, Row
 from hyperir.corpus.collection import Collection
 
-__all__ = ["Survey", "say_needs", "survey"]
+__all__ = ["Survey", "say_needs", "stored_bytes", "survey"]
 
 WORK = 200e6  # bytes that encoding itself takes, beyond what the process holds already
 
@@ -73,6 +73,11 @@ def say_needs(
         "of memory",
         file=sys.stderr,
     )
+
+
+def stored_bytes(found: Survey, width: int, dtype: str) -> float:
+    """What an index takes on the disk: vectors are stored twice, with the rows, and packed for searching."""
+    return 2 * found.documents * width * (4 if dtype == "float32" else 2) + 1.1 * found.characters
 
 
 def _length(row: Row) -> int:

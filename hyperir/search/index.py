@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import torch
+from torch import Tensor
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense
-from hyperir.core.errors import FingerprintError, InputError, VectorError
+from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row
 from hyperir.encode import load
-from hyperir.index.checks import check_rows
 from hyperir.index.commit import Dtype, EncoderRecord
 from hyperir.index.filters import Filter
-from hyperir.index.store import Store
+from hyperir.index.lookup import check_ids
+from hyperir.index.store import Past, Store
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.verify import Report
+from hyperir.search import adding
+from hyperir.search.export import export
+from hyperir.search.fingerprint import check_fingerprint
+from hyperir.search.reading import read_hits
 from hyperir.search.run import run_of
 
 __all__ = ["Index"]
 
-CHUNK = 4096  # documents encoded and written together: 6 MB of vectors 384 wide
+PIECE = 16  # batches encoded and written together
 AUTO = "exact"  # the strategy that "auto" means while exhaustive search is the only one
 
 
 class Index:
     """Documents on disk, searched by learned relevance functions. Made by `Index.create` or `Index.open`.
+
+    One process changes an index at a time. Another one waits as many seconds as its `wait` says, and then raises
+    LockedError, which names the first. Readers never wait: they see the commit that they opened.
 
     Args:
         store: the folder.
@@ -41,7 +47,7 @@ class Index:
         self.store = store
         self._model = model
         if model is not None:
-            _check_fingerprint(store, model)
+            check_fingerprint(store, model)
         self.scored = 0  # documents scored for a query of the last search
 
     @classmethod
@@ -72,22 +78,37 @@ class Index:
         return cls(store, model)
 
     @classmethod
-    def open(cls, path: str | Path, model: Encoder[Dense] | str | None = None) -> Index:
-        """Open an index at its newest commit.
+    def open(cls, path: str | Path, model: Encoder[Dense] | str | None = None, *, commit: int | None = None) -> Index:
+        """Open an index at its newest commit or an older one. It stays there until `refresh` or a change of its own.
 
         Args:
             path: the folder.
             model: another model with the same document side, for example one with another relevance function; None
                 takes the model that made the index.
+            commit: the number of a commit that `history` lists.
 
         Raises:
+            InputError: there is no index, or no such commit; names those that there are.
             FingerprintError: the model's document vectors differ from those of the index.
         """
-        store = Store.open(path)
+        store = Store.open(path, commit)
         return cls(store, load(model) if isinstance(model, str) else model)
 
     def __len__(self) -> int:
         return len(self.store)
+
+    @property
+    def number(self) -> int:
+        """Of the commit that is searched; it grows with every change."""
+        return self.store.number
+
+    def history(self) -> list[Past]:
+        """The commits that can be opened, oldest first: their number, time, documents, and what each changed."""
+        return self.store.history()
+
+    def refresh(self) -> None:
+        """Go to the newest commit, which another process may have made."""
+        self.store = self.store.refresh()
 
     @property
     def model(self) -> Encoder[Dense]:
@@ -96,10 +117,10 @@ class Index:
             if self.store.encoder is None:
                 raise InputError(
                     f"{self.store.path} holds vectors of your own, and no model that reads text",
-                    fix="search with a relevance function, `index.search(f)`, or open it with `model=`",
+                    fix="bring vectors and functions, `add(rows, vectors=...)`, `search(f)`, or open it with `model=`",
                 )
             model = load(self.store.encoder.name)
-            _check_fingerprint(self.store, model)
+            check_fingerprint(self.store, model)
             self._model = model
         return self._model
 
@@ -111,8 +132,17 @@ class Index:
         batch_size: int = 32,
         total: int | None = None,
         show_progress: bool = True,
+        checkpoint: float | None = 300.0,
+        resume: bool = False,
+        wait: float = 0.0,
     ) -> int:
-        """Add documents, as one commit: all of them, or on an error or interruption none.
+        """Add documents. The lock is held meanwhile; readers go on.
+
+        - With vectors of one's own, or in less than `checkpoint` seconds, all are added or on an error none.
+        - A longer add is committed every `checkpoint` seconds, and by Ctrl-C. An error or a kill loses what came after
+          the last commit. A note on the error says how many documents are in, and `resume=True` goes on after them:
+          nothing that was committed is encoded again.
+        - A list is checked before its first document is encoded, so that bad rows change nothing.
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}, streamed.
@@ -120,33 +150,178 @@ class Index:
             batch_size: documents encoded at once.
             total: how many rows there are, for the bar.
             show_progress: show the bar.
+            checkpoint: seconds between two commits; None makes every add all or nothing.
+            resume: pass over rows whose ids the index had before, without a look at their texts.
+            wait: seconds, where another process writes.
 
         Returns:
             How many were added.
 
         Raises:
-            InputError, VectorError, DuplicateIdError: names the row; nothing was added.
+            InputError, VectorError, DuplicateIdError: names the row.
         """
-        with (
-            self.store.writer() as writer,
-            Progress("Indexing", total or _length(rows), "passages", show=show_progress) as bar,
-        ):
-            for chunk, own in _chunks(rows, vectors):
-                check_rows(chunk, writer.added)
-                if own is None:
-                    for some in _cut(chunk, 16 * batch_size):
-                        encoded = self._encode(some, batch_size)
-                        writer.append(some, encoded)
-                        bar.advance(len(some))
-                else:
-                    writer.append(chunk, own)
-                    bar.advance(len(chunk))
-            added = writer.added
-        self.store = self.store.refresh()
+        encode = None if vectors is not None else self._encoder(batch_size)
+        with Progress("Indexing", total or adding.length(rows), "passages", show=show_progress) as bar:
+            added = adding.add(
+                self.store,
+                rows,
+                vectors,
+                encode,
+                piece=PIECE * batch_size,
+                checkpoint=checkpoint,
+                resume=resume,
+                wait=wait,
+                bar=bar,
+            )
+        self.refresh()
         return added
 
-    def _encode(self, rows: Sequence[Row], batch_size: int) -> torch.Tensor:
-        return self.model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
+    def update(
+        self,
+        rows: Iterable[Row],
+        vectors: Any = None,
+        *,
+        insert_missing: bool = False,
+        batch_size: int = 32,
+        total: int | None = None,
+        show_progress: bool = True,
+        wait: float = 0.0,
+    ) -> int:
+        """Replace documents by their ids, as one commit: all of them, or on an error or interruption none.
+
+        Everything of a document is new, its metadata as well.
+
+        Args:
+            rows: as for `add`.
+            vectors: as for `add`.
+            insert_missing: add documents whose ids the index does not have, which else is an error.
+            batch_size, total, show_progress, wait: as for `add`.
+
+        Returns:
+            How many were replaced.
+
+        Raises:
+            InputError: an id that the index does not have, or a row that cannot be stored; names it.
+        """
+        encode = None if vectors is not None else self._encoder(batch_size)
+        with Progress("Updating", total or adding.length(rows), "passages", show=show_progress) as bar:
+            replaced = adding.update(
+                self.store,
+                rows,
+                vectors,
+                encode,
+                piece=PIECE * batch_size,
+                insert_missing=insert_missing,
+                wait=wait,
+                bar=bar,
+            )
+        self.refresh()
+        return replaced
+
+    def delete(
+        self,
+        ids: Iterable[str] = (),
+        *,
+        where: str | Filter | None = None,
+        missing_ok: bool = False,
+        wait: float = 0.0,
+    ) -> int:
+        """Delete documents, as one commit. Their ids may be added again later.
+
+        Args:
+            ids: which; a repeated one counts once.
+            where: instead of ids, the documents that pass this filter, such as "year < 2020".
+            missing_ok: pass over ids that the index does not have, which else is an error.
+            wait: seconds, where another process writes.
+
+        Returns:
+            How many were deleted.
+
+        Raises:
+            InputError: an id that the index does not have, or a filter that cannot be used; nothing was deleted.
+        """
+        wanted = check_ids(ids)
+        if wanted and where is not None:
+            raise InputError("what is deleted?", expected="ids, or a filter", got="both")
+        with self.store.writer(wait) as writer:
+            if where is not None:
+                newest = self.store.refresh()
+                passing = newest.allowed(where)
+                wanted = [] if passing is None else newest.ids(passing.nonzero()[:, 0].tolist())
+            deleted = writer.delete(wanted, missing_ok=missing_ok)
+        self.refresh()
+        return deleted
+
+    def compact(self, keep: int = 1, *, wait: float = 0.0) -> None:
+        """Write what is alive again in one piece, without what was deleted, and give up older commits.
+
+        Results stay the same. Meanwhile the disk holds the old files and the copy.
+
+        Args:
+            keep: commits that stay, the new one included.
+            wait: seconds, where another process writes.
+
+        Raises:
+            InputError: keep < 1.
+            StoreError: the disk has no room for the copy; nothing was changed.
+        """
+        self.store = self.store.compact(keep, wait)
+
+    def build(self, *, columns: Iterable[str], wait: float = 0.0) -> None:
+        """Give metadata columns an index, so that filters over them need not read every row.
+
+        It covers the rows that there are; later ones are read, until this is called again or the index is compacted.
+
+        Args:
+            columns: of numbers, strings, dates, times or booleans; or "id".
+            wait: seconds, where another process writes.
+
+        Raises:
+            InputError: a column that is not there or that cannot have an index; names the nearest.
+        """
+        with self.store.writer(wait) as writer:
+            writer.index_columns(columns)
+        self.refresh()
+
+    def export(
+        self,
+        path: str | Path,
+        format: Literal["parquet", "beir"] = "parquet",  # noqa: A002 - as users say it
+        *,
+        where: str | Filter | None = None,
+        vectors: bool = True,
+        show_progress: bool = True,
+    ) -> int:
+        """Write the documents, in their order and without the deleted ones, to a file that other tools read; streamed.
+
+        "parquet" is one file with the columns id, title, text, vector and the metadata, of which dictionaries and lists
+        are JSON text. "beir" is a folder with a corpus.jsonl; metadata stand beside the text, dates and times as
+        ISO 8601, bytes as base64. Both are collections that can be indexed again. A metadata column whose name is taken
+        gets a "_" behind it.
+
+        Args:
+            path: of the new file or folder; nothing is overwritten.
+            format: "parquet" or "beir".
+            where: only documents that pass this filter.
+            vectors: with the vectors, in Parquet; BEIR has no place for them.
+            show_progress: show a bar.
+
+        Returns:
+            How many documents were written.
+
+        Raises:
+            InputError: the path exists, or the format or filter cannot be used; nothing was written.
+            StoreError: the disk failed; nothing is left of the file.
+        """
+        return export(self.store, path, format, where, vectors, show_progress)
+
+    def _encoder(self, batch_size: int) -> adding.Encode:
+        model = self.model  # loaded before the lock is taken
+
+        def encode(rows: Sequence[Row]) -> Tensor:
+            return model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
+
+        return encode
 
     def search(
         self,
@@ -166,7 +341,10 @@ class Index:
             where: only documents that pass this filter, such as "year >= 2020"; see `hyperir.index.filters`.
         """
         hits = self.find(queries, k, strategy=strategy, where=where)
-        return [self._read(rows, scores) for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)]
+        return [
+            read_hits(self.store, rows, scores)
+            for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
+        ]
 
     def find(
         self,
@@ -219,49 +397,3 @@ class Index:
         if isinstance(queries, Sequence):
             return self.model.encode_query(queries)
         return queries
-
-    def _read(self, rows: list[int], scores: list[float]) -> list[Hit]:
-        kept = [row for row in rows if row >= 0]
-        hits = []
-        for rank, (row, score) in enumerate(zip(self.store.rows(kept), scores, strict=False), 1):
-            metadata = {key: value for key, value in row.items() if key not in ("id", "text", "title")}
-            hits.append(Hit(row["id"], score, rank, row["text"], row["title"], metadata))
-        return hits
-
-
-def _check_fingerprint(store: Store, model: Encoder[Dense]) -> None:
-    made_by = store.encoder
-    if made_by is not None and made_by.fingerprint != model.fingerprint:
-        raise FingerprintError(
-            f"{store.path} was made by another model",
-            expected=f"document vectors of {made_by.name!r} (fingerprint {made_by.fingerprint[:12]})",
-            got=f"{model.name!r} (fingerprint {model.fingerprint[:12]})",
-            fix=f"open it with {made_by.name!r}, or index the documents again with {model.name!r}",
-        )
-    if model.width != store.width:
-        raise FingerprintError(
-            f"{store.path} holds vectors {store.width} wide",
-            got=f"{model.name!r}, which makes vectors {model.width} wide",
-        )
-
-
-def _chunks(rows: Iterable[Row], vectors: Any) -> Iterator[tuple[list[Row], Any]]:
-    """Rows in chunks, each with its part of the vectors that were brought."""
-    stream = iter(rows)
-    place = 0
-    while chunk := list(itertools.islice(stream, CHUNK)):
-        own = None if vectors is None else vectors[place : place + len(chunk)]
-        place += len(chunk)
-        yield chunk, own
-    if vectors is not None and len(vectors) != place:
-        raise VectorError(
-            "there must be one vector a document", expected=f"{place:,} vectors", got=f"{len(vectors):,} vectors"
-        )
-
-
-def _cut(items: Sequence[Any], size: int) -> Iterator[list[Any]]:
-    return (list(items[at : at + size]) for at in range(0, len(items), size))
-
-
-def _length(rows: Iterable[Row]) -> int | None:
-    return len(rows) if isinstance(rows, Sequence) else None

@@ -32,6 +32,14 @@ def test_types_and_count(tmp_path):
     ]
 
 
+def test_a_column_of_vectors_is_passed_over(tmp_path):
+    vectors = pa.array([[1.0, 2.0]], pa.list_(pa.float16(), 2))
+    collection = write(tmp_path / "a.parquet", id=["a"], text=["x"], vector=vectors, box=vectors)
+    assert list(collection.documents()) == [{"id": "a", "text": "x", "title": "", "box": [1.0, 2.0]}]
+    collection = write(tmp_path / "b.parquet", id=["a"], text=["x"], vector=[[1.0, 2.0]])
+    assert [row["vector"] for row in collection.documents()] == [[1.0, 2.0]], "lists of any length are metadata"
+
+
 def test_many_batches_in_order_and_restartable(tmp_path):
     collection = write(tmp_path / "a.parquet", id=list(range(5000)), text=["x"] * 5000)
     assert [row["id"] for row in collection.documents()] == [str(i) for i in range(5000)]

@@ -1,49 +1,17 @@
 """The command line as a user meets it: what it prints, where, and with which exit code."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 
 import pytest
+from running import DOCUMENTS, hyperir, lines
 from tiny_models import HYPER, make_model
 
-COMMAND = [sys.executable, "-m", "hyperir"]
-DOCUMENTS = [
-    {"id": "1", "text": "the quick brown fox", "title": "fox"},
-    {"id": "2", "text": "lazy dog over dog"},
-    {"id": "3", "text": "search engine ranks documents for queries"},
-    {"id": "4", "text": ""},
+VERBS = [
+    *("demo", "index", "search", "eval"),
+    *("update", "delete", "export", "build", "compact"),
+    *("info", "verify", "repair", "doctor"),
 ]
-
-
-def hyperir(*arguments, **environment):
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1", "COLUMNS": "120", "NO_COLOR": "1"} | environment,
-        timeout=120,
-    )
-
-
-def lines(path, rows):
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """A model, a collection and an index made by the command line."""
-    folder = tmp_path_factory.mktemp("world")
-    make_model(HYPER).save_pretrained(folder / "model")
-    lines(folder / "corpus.jsonl", DOCUMENTS)
-    done = hyperir("index", folder / "corpus.jsonl", "-o", folder / "my.index", "--model", folder / "model", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["added"] == 4
-    assert "of disk" in done.stderr, "the needs are told before the work"
-    return folder
 
 
 def test_help_names_every_verb_and_answers_at_once():
@@ -53,7 +21,7 @@ def test_help_names_every_verb_and_answers_at_once():
         done = hyperir("--help")
         best = min(best, time.perf_counter() - start)
     assert done.returncode == 0
-    for verb in ("demo", "index", "search", "eval", "info", "verify", "doctor"):
+    for verb in VERBS:
         assert verb in done.stdout
     assert best < 0.3, f"{best:.2f} s"
 
@@ -150,32 +118,6 @@ def test_bad_evals(world, judged, options, told):
     done = hyperir("eval", *(places.get(option, option) for option in options))
     assert (done.returncode, done.stdout, "Traceback" in done.stderr) == (2, "", False), done.stderr
     assert told in done.stderr
-
-
-def test_info_and_verify(world):
-    assert "4 (1 with empty text)" in hyperir("info", world / "my.index").stdout
-    assert json.loads(hyperir("info", world / "my.index", "--json").stdout)["documents"] == 4
-    done = hyperir("verify", world / "my.index")
-    assert (done.returncode, "whole" in done.stdout) == (0, True)
-
-
-def test_verify_names_a_damaged_file_and_exits_with_3(world, tmp_path):
-    import shutil
-
-    shutil.copytree(world / "my.index", tmp_path / "bad.index")
-    packed = next((tmp_path / "bad.index" / "ann").rglob("*.safetensors"))
-    content = bytearray(packed.read_bytes())
-    content[-3] ^= 1
-    packed.write_bytes(content)
-    done = hyperir("verify", tmp_path / "bad.index")
-    assert done.returncode == 3
-    assert packed.name in done.stdout
-
-
-def test_doctor_finds_this_installation_healthy():
-    done = hyperir("doctor")
-    assert done.returncode == 0, done.stdout
-    assert "torch" in done.stdout
 
 
 def snapshot(folder):
