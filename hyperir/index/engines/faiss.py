@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError, MissingExtraError
 from hyperir.core.types import Docs
-from hyperir.index.engines.feed import blocks, dense
+from hyperir.index.engines.feed import Vectors
 from hyperir.index.engines.whole import Whole
 
 __all__ = ["Faiss"]
@@ -65,9 +64,9 @@ class Faiss:
         if wrong:
             raise InputError(f"{wrong[0]} is at least 1", got=f"{wrong[0]} = {getattr(config, wrong[0])}")
         self.config = config
-        self._faiss, vectors = _package(), dense(docs)
+        self._faiss, vectors = _package(), Vectors(docs)
         self._index = self._empty(vectors)
-        for _, part in blocks(vectors, "Filling Faiss"):
+        for _, part in vectors.blocks("Filling Faiss"):
             self._index.add(part.numpy())
         self._whole = Whole(vectors, scan=config.scan, ask=self._ask, filters=True)
 
@@ -75,9 +74,9 @@ class Faiss:
         """See :class:`hyperir.index.engines.Engine`."""
         return self._whole.search(vectors, k, allowed)
 
-    def _empty(self, docs: Dense) -> Any:
+    def _empty(self, docs: Vectors) -> Any:
         """A trained index without documents."""
-        faiss, config, count = self._faiss, self.config, docs.shape[0]
+        faiss, config, count = self._faiss, self.config, docs.count
         if config.index == "hnsw":
             index = faiss.IndexHNSWFlat(docs.width, config.m, faiss.METRIC_INNER_PRODUCT)
             index.hnsw.efConstruction = config.ef_construction
@@ -89,7 +88,7 @@ class Faiss:
         index = faiss.IndexIVFFlat(flat, docs.width, lists, faiss.METRIC_INNER_PRODUCT)
         generator = torch.Generator().manual_seed(config.seed)
         rows = torch.randperm(count, generator=generator)[: TRAINING * lists].sort().values
-        index.train(docs[rows].vectors.float().cpu().contiguous().numpy())
+        index.train(docs[rows].numpy())
         return index
 
     def _ask(self, vectors: Tensor, k: int, allowed: Tensor | None) -> Tensor:

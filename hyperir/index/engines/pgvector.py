@@ -12,7 +12,7 @@ from torch import Tensor
 from hyperir.core.config import Config
 from hyperir.core.errors import HyperIRError, InputError, MissingExtraError
 from hyperir.core.types import Docs
-from hyperir.index.engines.feed import blocks, dense, stamp
+from hyperir.index.engines.feed import Vectors
 from hyperir.index.engines.whole import Whole
 
 __all__ = ["Pgvector"]
@@ -70,7 +70,7 @@ class Pgvector:
 
     def __init__(self, config: PgvectorConfig, *, docs: Docs) -> None:
         self.config = config
-        self._psycopg, self._docs = _package(), dense(docs)
+        self._psycopg, self._docs = _package(), Vectors(docs)
         if self._docs.width > WIDEST:
             raise InputError(
                 "the vectors are too wide for pgvector", expected=f"at most {WIDEST}", got=f"{self._docs.width}"
@@ -111,7 +111,7 @@ class Pgvector:
         name = self._names["table"].as_string(connection)
         # Two processes that start at once make one table: the second waits here and finds it.
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [name])
-        wanted = stamp(self._docs)
+        wanted = self._docs.stamp()
         exists, comment = connection.execute(
             "SELECT to_regclass(%s) IS NOT NULL, obj_description(to_regclass(%s), 'pg_class')", [name, name]
         ).fetchone()
@@ -144,7 +144,7 @@ class Pgvector:
         copying = self._sql("COPY {table} ({row}, {vector}) FROM STDIN (FORMAT BINARY)")
         with connection.cursor() as cursor, cursor.copy(copying) as copy:
             copy.write(SIGNATURE)
-            for start, part in blocks(self._docs, "Filling PostgreSQL"):
+            for start, part in self._docs.blocks("Filling PostgreSQL"):
                 copy.write(_packed(start, part))
         connection.execute(
             self._sql(
@@ -160,7 +160,7 @@ class Pgvector:
         found = connection.execute(
             self._sql("SELECT count(*), min({row}), max({row}), max(vector_dims({vector})) FROM {table}")
         ).fetchone()
-        count = self._docs.shape[0]
+        count = self._docs.count
         if found != ((count, 0, count - 1, self._docs.width) if count else (0, None, None, None)):
             raise InputError(
                 f"the table {self.config.table} does not hold this index's documents",

@@ -13,7 +13,7 @@ from torch import Tensor
 from hyperir.core.config import Config
 from hyperir.core.errors import HyperIRError, InputError, MissingExtraError
 from hyperir.core.types import Docs
-from hyperir.index.engines.feed import blocks, dense, stamp
+from hyperir.index.engines.feed import Vectors
 from hyperir.index.engines.whole import Whole
 
 __all__ = ["Qdrant"]
@@ -63,7 +63,7 @@ class Qdrant:
     Config = QdrantConfig
 
     def __init__(self, config: QdrantConfig, *, docs: Docs) -> None:
-        self.config, self._docs = config, dense(docs)
+        self.config, self._docs = config, Vectors(docs)
         self._package = _package()
         self._local = config.url == ":memory:"
         self._client = self._package.QdrantClient(
@@ -104,7 +104,7 @@ class Qdrant:
 
     def _fit(self) -> None:
         """Make sure that the collection holds these documents: ours by its metadata, the user's own by its counts."""
-        client, name, wanted = self._client, self.config.collection, stamp(self._docs)
+        client, name, wanted = self._client, self.config.collection, self._docs.stamp()
         if not client.collection_exists(name):
             self._fill(wanted)
             return
@@ -122,7 +122,7 @@ class Qdrant:
                 )
             client.delete_collection(name)
             self._fill(wanted)
-        elif self._count() != self._docs.shape[0]:  # filling was interrupted; points that are there are written again
+        elif self._count() != self._docs.count:  # filling was interrupted; points that are there are written again
             self._upload()
 
     def _fill(self, wanted: str) -> None:
@@ -136,7 +136,7 @@ class Qdrant:
         self._upload()
 
     def _upload(self) -> None:
-        for start, part in blocks(self._docs, "Filling Qdrant"):
+        for start, part in self._docs.blocks("Filling Qdrant"):
             ids = range(start, start + len(part))
             self._client.upload_collection(
                 self.config.collection, vectors=part.numpy(), ids=ids, batch_size=512, wait=True
@@ -149,10 +149,10 @@ class Qdrant:
         models, docs = self._package.models, self._docs
         plain = isinstance(vectors, models.VectorParams)  # a dictionary where the vectors have names
         got = (self._count(), vectors.size, vectors.distance) if plain else "vectors with names"
-        if got != (docs.shape[0], docs.width, models.Distance.DOT):
+        if got != (docs.count, docs.width, models.Distance.DOT):
             raise InputError(
                 f"the collection {self.config.collection} does not hold this index's documents",
-                expected=f"{docs.shape[0]} points with one vector of {docs.width} without a name, distance Dot",
+                expected=f"{docs.count} points with one vector of {docs.width} without a name, distance Dot",
                 got=str(got),
                 fix="fill it from this index, or name a collection that does not exist yet",
             )

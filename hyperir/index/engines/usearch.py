@@ -10,7 +10,7 @@ from torch import Tensor
 from hyperir.core.config import Config
 from hyperir.core.errors import InputError, MissingExtraError
 from hyperir.core.types import Docs
-from hyperir.index.engines.feed import blocks, dense
+from hyperir.index.engines.feed import Vectors
 from hyperir.index.engines.whole import Whole
 
 __all__ = ["Usearch"]
@@ -53,7 +53,7 @@ class Usearch:
         if wrong:
             raise InputError(f"{wrong[0]} is at least 1", got=f"{wrong[0]} = {getattr(config, wrong[0])}")
         self.config = config
-        vectors = dense(docs)
+        vectors = Vectors(docs)
         self._index = _package().Index(
             ndim=vectors.width,
             metric="ip",
@@ -62,7 +62,7 @@ class Usearch:
             expansion_add=config.ef_construction,
             expansion_search=config.ef_search,
         )
-        for start, part in blocks(vectors, "Filling usearch"):
+        for start, part in vectors.blocks("Filling usearch"):
             self._index.add(torch.arange(start, start + len(part)).numpy(), part.numpy())
         self._whole = Whole(vectors, scan=config.scan, ask=self._ask)
 

@@ -9,9 +9,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError, VectorError
 from hyperir.index.engines.blocks import Blocks, BlocksConfig
+from hyperir.index.engines.feed import Vectors
 from hyperir.index.strategies.candidates import need_k
 from hyperir.index.topk import check_allowed
 
@@ -30,16 +30,16 @@ class Whole:
     - Queries that are still short are scanned. So every query gets k rows where so many are allowed.
 
     Args:
-        docs: (N,) documents.
+        docs: the vectors of N documents.
         scan: see above; 0 asks the engine whenever more than k documents may come back.
         ask: the engine: vectors (M, D) fp32 within [-1, 1], k, and what is allowed, (N,) bool or None, to rows
             (M, n <= k), best first, -1 pads.
         filters: whether `ask` obeys what is allowed; without, it always gets None.
     """
 
-    def __init__(self, docs: Dense, *, scan: int, ask: Ask, filters: bool = False) -> None:
+    def __init__(self, docs: Vectors, *, scan: int, ask: Ask, filters: bool = False) -> None:
         self._docs, self._scan, self._ask, self._filters = docs, scan, ask, filters
-        self._blocks = Blocks(BlocksConfig(), docs=docs)
+        self._blocks = Blocks(BlocksConfig(), docs=docs.docs)
 
     def search(self, vectors: Tensor, k: int, allowed: Tensor | None = None) -> Tensor:
         """See :class:`hyperir.index.engines.Engine`.
@@ -49,7 +49,7 @@ class Whole:
             VectorError: vectors of another width, or not finite.
         """
         need_k(k)
-        count = self._docs.shape[0]
+        count = self._docs.count
         if allowed is not None:
             check_allowed(allowed, count)
             allowed = allowed.cpu()
@@ -79,10 +79,10 @@ class Whole:
     def _asked(self, vectors: Tensor, k: int, allowed: Tensor | None) -> Tensor:
         """(M, k) rows of the engine, checked."""
         rows = self._ask(vectors, k, allowed)[:, :k]
-        if rows.numel() and int(rows.max()) >= self._docs.shape[0]:
+        if rows.numel() and int(rows.max()) >= self._docs.count:
             raise InputError(
                 f"the engine answered with row {int(rows.max())}",
-                expected=f"rows below {self._docs.shape[0]}, the number of documents",
+                expected=f"rows below {self._docs.count}, the number of documents",
                 fix="fill the engine again from this index",
             )
         return torch.nn.functional.pad(rows, (0, k - rows.shape[1]), value=-1)
