@@ -19,4 +19,13 @@ class Engine(Protocol):
         ...
 
 
-ENGINES: Table[Engine] = Table("engines", {"blocks": "hyperir.index.engines.blocks:Blocks"})
+ENGINES: Table[Engine] = Table(
+    "engines",
+    {
+        "blocks": "hyperir.index.engines.blocks:Blocks",
+        "faiss": "hyperir.index.engines.faiss:Faiss",
+        "pgvector": "hyperir.index.engines.pgvector:Pgvector",
+        "qdrant": "hyperir.index.engines.qdrant:Qdrant",
+        "usearch": "hyperir.index.engines.usearch:Usearch",
+    },
+)

@@ -1,0 +1,118 @@
+"""Faiss: graphs (HNSW), inverted lists (IVF) or a flat scan, in memory."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from hyperir.core.config import Config
+from hyperir.core.errors import InputError, MissingExtraError
+from hyperir.core.types import Docs
+from hyperir.index.engines.feed import Vectors
+from hyperir.index.engines.whole import Whole
+
+__all__ = ["Faiss"]
+
+TRAINING = 64  # documents a list that k-means looks at; Faiss warns below 39
+
+
+class FaissConfig(Config):
+    """Configuration.
+
+    Args:
+        index: "hnsw", "ivf" or "flat".
+        m: neighbours of a document in the graph, of hnsw.
+        ef_construction: candidates held while the graph is built.
+        ef_search: candidates held while it is searched, at least k.
+        nlist: lists, of ivf; 0 takes 4 sqrt(N). Never more than N / 39.
+        nprobe: lists searched.
+        scan: so many documents or fewer are scanned exactly; see :class:`hyperir.index.engines.whole.Whole`.
+        seed: of the sample from which the lists are learned.
+    """
+
+    type: Literal["faiss"] = "faiss"
+    index: Literal["hnsw", "ivf", "flat"] = "hnsw"
+    m: int = 32
+    ef_construction: int = 200
+    ef_search: int = 128
+    nlist: int = 0
+    nprobe: int = 16
+    scan: int = 1000
+    seed: int = 0
+
+
+class Faiss:
+    """Built from the documents, and gone with the process: Faiss' reader crashes on damaged files, so none is read.
+
+    Threads are as Faiss finds them (OMP_NUM_THREADS). Filters are Faiss' own selectors.
+
+    Args:
+        config: see :class:`FaissConfig`.
+        docs: (N,) of `Dense`.
+
+    Raises:
+        MissingExtraError: faiss-cpu is not installed.
+    """
+
+    Config = FaissConfig
+
+    def __init__(self, config: FaissConfig, *, docs: Docs) -> None:
+        wrong = [name for name in ("m", "ef_construction", "ef_search", "nprobe") if getattr(config, name) < 1]
+        if wrong:
+            raise InputError(f"{wrong[0]} is at least 1", got=f"{wrong[0]} = {getattr(config, wrong[0])}")
+        self.config = config
+        self._faiss, vectors = _package(), Vectors(docs)
+        self._index = self._empty(vectors)
+        for _, part in vectors.blocks("Filling Faiss"):
+            self._index.add(part.numpy())
+        self._whole = Whole(vectors, scan=config.scan, ask=self._ask, filters=True)
+
+    def search(self, vectors: Tensor, k: int, allowed: Tensor | None = None) -> Tensor:
+        """See :class:`hyperir.index.engines.Engine`."""
+        return self._whole.search(vectors, k, allowed)
+
+    def _empty(self, docs: Vectors) -> Any:
+        """A trained index without documents."""
+        faiss, config, count = self._faiss, self.config, docs.count
+        if config.index == "hnsw":
+            index = faiss.IndexHNSWFlat(docs.width, config.m, faiss.METRIC_INNER_PRODUCT)
+            index.hnsw.efConstruction = config.ef_construction
+            return index
+        flat = faiss.IndexFlatIP(docs.width)
+        lists = min(config.nlist or round(4 * math.sqrt(count)), count // 39)
+        if config.index == "flat" or lists < 2:
+            return flat
+        index = faiss.IndexIVFFlat(flat, docs.width, lists, faiss.METRIC_INNER_PRODUCT)
+        generator = torch.Generator().manual_seed(config.seed)
+        rows = torch.randperm(count, generator=generator)[: TRAINING * lists].sort().values
+        index.train(docs[rows].numpy())
+        return index
+
+    def _ask(self, vectors: Tensor, k: int, allowed: Tensor | None) -> Tensor:
+        faiss, config = self._faiss, self.config
+        chosen: dict[str, Any] = {}
+        if allowed is not None:
+            import numpy
+
+            chosen["sel"] = faiss.IDSelectorBitmap(numpy.packbits(allowed.numpy(), bitorder="little"))
+        if isinstance(self._index, faiss.IndexHNSW):
+            how = faiss.SearchParametersHNSW(efSearch=max(config.ef_search, k), **chosen)
+        elif isinstance(self._index, faiss.IndexIVF):
+            how = faiss.SearchParametersIVF(nprobe=config.nprobe, **chosen)
+        else:
+            how = faiss.SearchParameters(**chosen)
+        _, rows = self._index.search(vectors.contiguous().numpy(), k, params=how)
+        return torch.from_numpy(rows)
+
+
+def _package() -> Any:
+    try:
+        import faiss
+    except ModuleNotFoundError as error:
+        if error.name != "faiss":
+            raise
+        raise MissingExtraError("faiss-cpu", "faiss", 'the engine "faiss"') from None
+    return faiss
