@@ -9,6 +9,7 @@ import torch
 
 from hyperir.core.errors import HyperIRError, StoreError
 from hyperir.index import commit as commits
+from hyperir.index.place import place_at
 from hyperir.index.store import Store
 from hyperir.index.strategies.exact import Exact, ExactConfig
 from hyperir.index.verify import verify
@@ -84,7 +85,7 @@ def _damaged(result, count, folder, seed, way):
     seen = Counter()
     done = 0
     while done < count:
-        child = Child(work, root, way, range(done, count), seed)
+        child, last = Child(work, root, way, range(done, count), seed), ""
         for number, name, outcome in child.hear():
             done, last = number + 1, name
             if outcome is None:
@@ -95,6 +96,8 @@ def _damaged(result, count, folder, seed, way):
         if child.signal or child.process.exitcode:
             result.count += 1
             result.failures.append(f"{way} {done - 1} of {last}: the process ended with {child.process.exitcode}")
+            if not last:  # it came to nothing, and the next one would not either
+                break
             shutil.rmtree(root)
             root = prepared(folder)
     result.note = ", ".join(f"{outcome} {times:,}" for outcome, times in seen.most_common())
@@ -104,7 +107,7 @@ def _damaged(result, count, folder, seed, way):
 def work(root, way, numbers, seed, tell):
     """Damage a file, read the index, mend the file, and so on; tell before and after each of them."""
     files = files_of(root)
-    newest = {*Store.open(root).commit.files, commits.name_of(commits.numbers(root)[-1])}
+    newest = {*Store.open(root).commit.files, commits.name_of(commits.numbers(place_at(root))[-1])}
     if way != "cut":
         files = [path for path in files if (path.parent.name == "data") == (way == "mutate rows")]
     for number in numbers:
