@@ -85,7 +85,7 @@ def _damaged(result, count, folder, seed, way):
     seen = Counter()
     done = 0
     while done < count:
-        child, last = Child(work, root, way, range(done, count), seed), ""
+        child, last = Child(work, root, way, range(done, count), seed), None
         for number, name, outcome in child.hear():
             done, last = number + 1, name
             if outcome is None:
@@ -95,8 +95,9 @@ def _damaged(result, count, folder, seed, way):
             result.check(outcome in ("refused", "opened"), f"{way} {number} of {name}: {outcome}")
         if child.signal or child.process.exitcode:
             result.count += 1
-            result.failures.append(f"{way} {done - 1} of {last}: the process ended with {child.process.exitcode}")
-            if not last:  # it came to nothing, and the next one would not either
+            what = "nothing damaged yet" if last is None else f"{way} {done - 1} of {last}"
+            result.failures.append(f"{what}: the process ended with {child.process.exitcode}")
+            if last is None:  # the next one would end there as well
                 break
             shutil.rmtree(root)
             root = prepared(folder)
