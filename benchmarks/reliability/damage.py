@@ -9,6 +9,7 @@ import torch
 
 from hyperir.core.errors import HyperIRError, StoreError
 from hyperir.index import commit as commits
+from hyperir.index.place import place_at
 from hyperir.index.store import Store
 from hyperir.index.strategies.exact import Exact, ExactConfig
 from hyperir.index.verify import verify
@@ -84,7 +85,7 @@ def _damaged(result, count, folder, seed, way):
     seen = Counter()
     done = 0
     while done < count:
-        child = Child(work, root, way, range(done, count), seed)
+        child, last = Child(work, root, way, range(done, count), seed), None
         for number, name, outcome in child.hear():
             done, last = number + 1, name
             if outcome is None:
@@ -94,7 +95,10 @@ def _damaged(result, count, folder, seed, way):
             result.check(outcome in ("refused", "opened"), f"{way} {number} of {name}: {outcome}")
         if child.signal or child.process.exitcode:
             result.count += 1
-            result.failures.append(f"{way} {done - 1} of {last}: the process ended with {child.process.exitcode}")
+            what = "nothing damaged yet" if last is None else f"{way} {done - 1} of {last}"
+            result.failures.append(f"{what}: the process ended with {child.process.exitcode}")
+            if last is None:  # the next one would end there as well
+                break
             shutil.rmtree(root)
             root = prepared(folder)
     result.note = ", ".join(f"{outcome} {times:,}" for outcome, times in seen.most_common())
@@ -104,7 +108,7 @@ def _damaged(result, count, folder, seed, way):
 def work(root, way, numbers, seed, tell):
     """Damage a file, read the index, mend the file, and so on; tell before and after each of them."""
     files = files_of(root)
-    newest = {*Store.open(root).commit.files, commits.name_of(commits.numbers(root)[-1])}
+    newest = {*Store.open(root).commit.files, commits.name_of(commits.numbers(place_at(root))[-1])}
     if way != "cut":
         files = [path for path in files if (path.parent.name == "data") == (way == "mutate rows")]
     for number in numbers:

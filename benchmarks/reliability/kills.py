@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hyperir.core.errors import HyperIRError
 from hyperir.index import commit as commits
+from hyperir.index.place import place_at
 from hyperir.index.store import Store
 from hyperir.index.verify import verify
 from reliability.children import Child
@@ -120,7 +121,7 @@ def _looked_at(root, acknowledged, pending, clean):
     Returns:
         what it holds: what was acknowledged, or that with the pending change.
     """
-    if not commits.numbers(root):
+    if not commits.numbers(place_at(root)):
         if acknowledged is not None:
             raise ValueError("the index is gone")
         return None
@@ -141,10 +142,11 @@ def _looked_at(root, acknowledged, pending, clean):
 
 def _litter(root) -> int:
     """Bytes of files that no commit names."""
-    numbers = commits.numbers(root)
+    place = place_at(root)
+    numbers = commits.numbers(place)
     if not numbers:
         return 0
-    named = set().union(*(commits.load(root, number).files for number in numbers))
+    named = set().union(*(commits.load(place, number).files for number in numbers))
     named |= {commits.name_of(number) for number in numbers} | {"LOCK"}
     files = {path.relative_to(root).as_posix(): path for path in root.rglob("*") if path.is_file()}
     return sum(max(path.stat().st_size, 1) for name, path in files.items() if name not in named)

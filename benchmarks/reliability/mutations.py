@@ -49,12 +49,12 @@ class Mutation:
 INDEX = "hyperir/index/"
 MUTATIONS = {
     "what a dead writer left stays": Mutation(
-        INDEX + "writer.py", "if held.dirty or has_newer(root, newest):", "if False:", ("kills",)
+        INDEX + "writer.py", "if held.dirty or has_newer(place, newest):", "if False:", ("kills",)
     ),
     "files go before the commit that gives them up": Mutation(
         INDEX + "retention.py",
-        "    commits.publish(root, commit, new, given_up)\n    remove(root, ended)\n",
-        "    remove(root, ended)\n    commits.publish(root, commit, new, given_up)\n",
+        "    commits.publish(place, commit, new, given_up)\n    place.remove(ended)\n",
+        "    place.remove(ended)\n    commits.publish(place, commit, new, given_up)\n",
         ("kills", "power"),
         full=("kills",),
     ),
@@ -74,33 +74,36 @@ MUTATIONS = {
         ("power", "trace"),
     ),
     "the commit's own file is not synced": Mutation(
-        INDEX + "commit.py", "[temporary.relative_to(root).as_posix(), *new]", "[*new]", ("power", "trace")
+        INDEX + "folder.py",
+        "[temporary.relative_to(self.root).as_posix(), *lock, *new]",
+        "[*lock, *new]",
+        ("power", "trace"),
     ),
     "the commit's name is not synced": Mutation(
-        INDEX + "commit.py",
-        "        durable.sync_folder(path.parent)\n        for number in ended:\n",
-        "        for number in ended:\n",
+        INDEX + "folder.py",
+        "            durable.sync_folder(path.parent)\n            for old in ended:\n",
+        "            for old in ended:\n",
         ("power", "trace"),
     ),
     "older commits go before the new one is synced": Mutation(
-        INDEX + "commit.py",
-        "        durable.sync_folder(path.parent)\n        for number in ended:\n",
-        "        ended or durable.sync_folder(path.parent)\n        for number in ended:\n",
+        INDEX + "folder.py",
+        "            durable.sync_folder(path.parent)\n            for old in ended:\n",
+        "            ended or durable.sync_folder(path.parent)\n            for old in ended:\n",
         ("power",),
         full=("power",),
     ),
     "files go before the end of their commits is synced": Mutation(
-        INDEX + "commit.py",
-        "        if ended:\n            durable.sync_folder(path.parent)\n",
+        INDEX + "folder.py",
+        "            if ended:\n                durable.sync_folder(path.parent)\n",
         "",
         ("power",),
         full=("power",),
     ),
     "folders made by creation are not synced": Mutation(
-        INDEX + "store.py", "for folder in (root, *made):", "for folder in (root,):", ("power",)
+        INDEX + "folder.py", "for folder in (self.root, *made):", "for folder in (self.root,):", ("power",)
     ),
     "what Lance cut short is not noticed": Mutation(
-        INDEX + "table.py", "    _check_whole(root, files_of(written))\n", "", ("small_files",)
+        INDEX + "table.py", "    _check_whole(place, files_of(written))\n", "", ("small_files",)
     ),
     "failures of the disk are not named": Mutation(
         INDEX + "writer.py", "FAILURES = (OSError, RuntimeError)", "FAILURES = ()", ("full_disk", "small_files")
@@ -125,7 +128,7 @@ MUTATIONS = {
     ),
     "tombstones are parsed before they are hashed": Mutation(
         INDEX + "tombstones.py",
-        "if durable.sha256_of(root / name) != commit.files[name].sha256:",
+        "if hashlib.sha256(data).hexdigest() != commit.files[name].sha256:",
         "if False:",
         ("mutations",),
     ),
@@ -136,7 +139,10 @@ MUTATIONS = {
         INDEX + "lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", ("together",)
     ),
     "readers read the latest rows": Mutation(
-        INDEX + "table.py", "str(self.root / FOLDER), version=self.version)", "str(self.root / FOLDER))", ("together",)
+        INDEX + "table.py",
+        "where.uri, version=self.version, storage_options",
+        "where.uri, storage_options",
+        ("together",),
     ),
     "a replaced row stays": Mutation(
         INDEX + "writer.py",

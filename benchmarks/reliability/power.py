@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hyperir.core.errors import HyperIRError
 from hyperir.index import commit as commits
+from hyperir.index.place import TEMPORARY, place_at
 from hyperir.index.store import Store
 from hyperir.index.verify import verify
 from reliability.disk import Recorder, after_power_loss
@@ -101,7 +102,7 @@ def _looked_at(root, story, acknowledged):
     Raises:
         HyperIRError, ValueError: something is broken or lost.
     """
-    numbers = commits.numbers(root)
+    numbers = commits.numbers(place_at(root))
     if (numbers[-1] if numbers else 0) not in (acknowledged, acknowledged + 1):
         raise ValueError(f"commit {acknowledged} was acknowledged; there are {numbers}")
     if not numbers:
@@ -129,7 +130,7 @@ def _synced_before(story) -> Result:
         for part in INSIDE.parts:
             root = folders[0].names[root][part]
         temporary = Path(moment.call.removeprefix("link ")).name
-        number = int(temporary.removesuffix(commits.TEMPORARY))
+        number = int(temporary.removesuffix(TEMPORARY))
         inode = moment.live.names[moment.live.names[root][commits.FOLDER]][temporary]
         text = moment.durable.files.get(inode)
         result.check(text == moment.live.files[inode], f"commit {number} itself was not synced")

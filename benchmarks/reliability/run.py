@@ -19,10 +19,10 @@ from reliability import damage, deleted, formats, full, inputs, kills, operation
 
 BARS = {  # name -> (what runs, how often, how often in short)
     "kills": (kills.kills, 200, 16),
-    "power": (power.power, 200, 60),
+    "power": (power.power, 200, 40),
     "trace": (trace.trace, 100, 9),
     "full_disk": (full.full_disk, 50, 10),
-    "small_files": (full.small_files, 50, 20),
+    "small_files": (full.small_files, 50, 15),
     "flips": (damage.flips, 1000, 54),
     "truncations": (damage.truncations, 500, 40),
     "mutations": (damage.mutations, 10_000, 300),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hyperir.cli.app import AsJson, CommitNumber, Folder, app, print_json, say
+from hyperir.cli.app import AsJson, CommitNumber, Folder, Wait, app, print_json, say
 
 __all__ = ["doctor", "info", "repair", "verify"]
 
@@ -60,6 +60,7 @@ def verify(folder: Folder, as_json: AsJson = False) -> None:
 def repair(
     folder: Folder,
     yes: Annotated[bool, typer.Option("--yes", help="Do it; else the plan is only printed.")] = False,
+    wait: Wait = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Say how a damaged index can be made whole and what that loses; with --yes, do it.
@@ -68,7 +69,7 @@ def repair(
     """
     from hyperir.index.repair import repair as mend
 
-    plan = mend(folder, apply=yes)
+    plan = mend(folder, apply=yes, wait=wait)
     if as_json:
         print_json(
             {

@@ -26,13 +26,14 @@ from hyperir.index.writer import disk, fenced
 __all__ = ["Plan", "repair"]
 
 
-def repair(path: str | Path, apply: bool = False, show_progress: bool = True) -> Plan:
+def repair(path: str | Path, apply: bool = False, show_progress: bool = True, wait: float = 0.0) -> Plan:
     """Find out how a damaged index can be made whole, and do it where asked to.
 
     Args:
         path: where the index is.
         apply: do it: as a new commit, with a number of its own; damaged files are removed.
         show_progress: show a bar while reading.
+        wait: seconds to wait for another writer; only `apply` does.
 
     Returns:
         what is done or would be, and what is lost by it.
@@ -49,7 +50,7 @@ def repair(path: str | Path, apply: bool = False, show_progress: bool = True) ->
         raise InputError(f"there is no index at {place}")
     if not apply:
         return diagnose(place, show_progress)
-    with place.lock() as held:
+    with place.lock(wait) as held:
         if held.taken_over:
             _fence(place, held)
         plan = diagnose(place, show_progress)

@@ -2,9 +2,13 @@
 
 import json
 import shutil
+import threading
+import time
 
 import pytest
 from running import here, hyperir
+
+from hyperir.index.lock import exclusive
 
 
 @pytest.fixture
@@ -73,6 +77,23 @@ def test_repair_goes_back_to_an_older_commit(index):
     plan = json.loads(here("repair", index, "--yes", "--json").stdout)
     assert (plan["back_to_commit"], plan["lost_commits"], plan["revived_documents"]) == (2, [3], 1)
     assert json.loads(here("info", index, "--json").stdout)["documents"] == 4
+
+
+def test_a_repair_may_wait_for_another_writer(index):
+    inside = threading.Event()
+
+    def hold():
+        with exclusive(index):
+            inside.set()
+            time.sleep(0.3)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait()
+    done = here("repair", index, "--yes")
+    assert (done.returncode, "is being written by process" in done.stderr) == (3, True)
+    assert here("repair", index, "--yes", "--wait", 30).returncode == 0
+    thread.join()
 
 
 def test_an_index_that_cannot_be_repaired(index):

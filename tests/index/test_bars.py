@@ -8,7 +8,7 @@ import pytest
 if sys.platform == "win32":
     pytest.skip("processes are not forked there", allow_module_level=True)
 
-from reliability import mutations, run
+from reliability import damage, mutations, run
 
 LEFT_OUT = {
     "operations",  # test_operations.py is that bar
@@ -24,6 +24,12 @@ def test_bar(name):
         if not result.count:
             pytest.skip(result.note)  # no strace, or no right to mount
         assert result.ok
+
+
+def test_a_child_that_damages_nothing_is_a_failure(monkeypatch, tmp_path):
+    monkeypatch.setattr(damage, "prepared", lambda folder: folder)  # no index
+    [result] = damage.truncations(5, tmp_path)
+    assert result.failures == ["nothing damaged yet: the process ended with 1"]
 
 
 @pytest.mark.parametrize("name", mutations.MUTATIONS)

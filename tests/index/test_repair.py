@@ -2,6 +2,8 @@
 
 import random
 import shutil
+import threading
+import time
 
 import pytest
 import torch
@@ -174,11 +176,24 @@ def test_where_nothing_is_whole_nothing_is_changed(store):
     assert {p: p.read_bytes() for p in store.path.rglob("*") if p.is_file() and p.name != "LOCK"} == before
 
 
-def test_a_repair_waits_for_no_writer(store):
-    with store.writer():
-        assert not repair(store.path, show_progress=False).needed
-        with pytest.raises(LockedError):
-            repair(store.path, apply=True, show_progress=False)
+def test_a_repair_waits_for_a_writer_where_told_to(store):
+    inside = threading.Event()
+
+    def hold():
+        with store.writer() as writer:
+            inside.set()
+            time.sleep(0.3)
+            writer.delete(["d2"])
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait()
+    assert not repair(store.path, show_progress=False).needed, "a plan needs no lock"
+    with pytest.raises(LockedError):
+        repair(store.path, apply=True, show_progress=False)
+    plan = repair(store.path, apply=True, show_progress=False, wait=30)
+    thread.join()
+    assert plan.newest == store.number + 1, "what the other writer committed meanwhile"
 
 
 def test_any_damage_of_any_two_files_is_repaired_or_said(store, tmp_path):
