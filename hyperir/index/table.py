@@ -34,6 +34,7 @@ FOLDER = "rows.lance"
 HINT = f"{MANIFESTS}latest_version_hint.json"
 STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
+SHORT = 1 << 17  # rows of a batch of nothing but ids and keys, which takes a few megabytes
 AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
 SILENT = "Generic S3 error"  # its words for a store that does not answer
@@ -74,8 +75,9 @@ class RowTable:
     def scan(self, columns: list[str], where: str | None = None) -> Iterator[Any]:
         """All rows in order, or those that a predicate of `hyperir.index.predicates` lets pass, as record batches."""
         if self.version:
+            size = SHORT if {"id", "key"}.issuperset(columns) else BATCH
             with self._explained():
-                yield from self.dataset.to_batches(columns=columns, batch_size=BATCH, scan_in_order=True, filter=where)
+                yield from self.dataset.to_batches(columns=columns, batch_size=size, scan_in_order=True, filter=where)
 
     def fragments(self, start: int, stop: int) -> list[Any]:
         """The fragments that hold the rows from `start` to before `stop`; both stand between two fragments."""
