@@ -196,7 +196,7 @@ def test_what_passes_is_what_the_definition_says(store, tree):
         ("lang = 'it''s'", Compare("lang", "=", "it's")),
         ('lang = "say ""so"""', Compare("lang", "=", 'say "so"')),
         ("`a ``b` = NULL", Compare("a `b", "=", None)),
-        ("größe > 1", Compare("größe", ">", 1)),
+        ("größe > 1 or contains = 1", Or((Compare("größe", ">", 1), Compare("contains", "=", 1)))),
         ("a not in (1, 'b', true)", Not(In("a", (1, "b", True)))),
         ("a is not null", Not(IsNull("a"))),
         ("a between 1 and 2 and b is null", And((And((Compare("a", ">=", 1), Compare("a", "<=", 2))), IsNull("b")))),
