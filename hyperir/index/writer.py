@@ -164,7 +164,7 @@ class Writer:
         ids = [row["id"] for row in rows]
         taken = self._find(self._taken.suspects(ids))
         if not insert_missing:
-            self._refuse_missing(ids, taken, "insert_missing=True adds them")
+            self._refuse_missing(ids, taken, "insert_missing=True (--insert-missing) adds them")
         self._insert(rows, stored, ids)
         self._bury(taken.values())
         return len(taken)
@@ -186,7 +186,7 @@ class Writer:
         wanted = check_ids(ids)
         taken = self._find(wanted) if wanted else {}
         if not missing_ok:
-            self._refuse_missing(wanted, taken, "missing_ok=True passes over them")
+            self._refuse_missing(wanted, taken, "missing_ok=True (--missing-ok) passes over them")
         self._bury(taken.values())
         return len(taken)
 

@@ -189,7 +189,7 @@ def _refuse_unknown(base: Store, rows: Sequence[Row]) -> None:
             f"row {number} of this update has the id {plain(rows[number]['id'])}, which the index does not have",
             expected="ids of documents that are there",
             got=f"{positions.count(-1):,} of {len(rows):,} that are not",
-            fix="`insert_missing=True` adds them",
+            fix="`insert_missing=True` (--insert-missing) adds them",
         )
 
 
