@@ -137,7 +137,7 @@ class Writer:
                 f"the id {plain(id_)} is already {taken[id_].where}; "
                 f"it comes again as row {self.added + ids.index(id_)} of this add",
                 expected="one row for an id",
-                fix="leave the row out, or replace the old one",
+                fix="leave it out, replace the old one by an update, or pass over it: resume=True, --resume",
             )
         self._insert(rows, stored, ids)
 
