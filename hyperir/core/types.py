@@ -57,7 +57,7 @@ class Hits:
 
     rows: Tensor  # (Q, k) int64
     scores: Tensor  # (Q, k)
-    scored: int = 0  # documents, and other points such as centroids, scored for a query, at most
+    scored: int = 0  # all that f was asked for, for a query at most: documents, centroids, and gradients, each as one
 
 
 @runtime_checkable
@@ -92,10 +92,11 @@ class Encoder(Protocol[D_co]):
 class Strategy(Protocol[D_co]):
     """A way to find the best rows of an index under any relevance function it can use.
 
-    `allowed` is (N,) bool, True where a row may come back; None allows all.
+    `allowed` is (N,) bool, True where a row may come back; None allows all. `budget` is what `Hits.scored` may be at
+    most; a strategy that cannot keep it refuses it by name.
     """
 
-    def search(self, f: Relevance[D_co], k: int, allowed: Tensor | None = None) -> Hits: ...
+    def search(self, f: Relevance[D_co], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits: ...
 
 
 @dataclass(frozen=True)

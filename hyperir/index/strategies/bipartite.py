@@ -119,13 +119,13 @@ class Bipartite:
         )
         return {"documents": documents.int(), "queries": _turned(documents, n, config.degree), "entries": entries}
 
-    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`."""
         few = self.config.ef * self._documents.shape[1]
-        return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
+        return answer(f, self.docs, k, allowed, budget, few, lambda f, allowed: self._search(f, k, allowed, budget))
 
-    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:
-        visits = Visits(f, self.docs)
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
+        visits = Visits(f, self.docs, budget=budget)
         start = visits.score_shared(self._entries)
         ef, beam, rounds = self.config.ef, self.config.beam, self.config.rounds
         return walk(visits, start, self._expand, k, ef=ef, beam=beam, rounds=rounds, allowed=allowed)

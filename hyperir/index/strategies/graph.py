@@ -132,7 +132,7 @@ class Graph:
             entries = random_rows(n, config.starts, seed)
         return {"neighbours": neighbours, "entries": entries}
 
-    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
 
         Raises:
@@ -149,14 +149,14 @@ class Graph:
             )
         paper = config.paper
         few = paper.starts if paper is not None else config.ef * self._neighbours.shape[1]
-        return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
+        return answer(f, self.docs, k, allowed, budget, few, lambda f, allowed: self._search(f, k, allowed, budget))
 
-    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
         config = self.config
         if (paper := config.paper) is not None:
             assert self._entries is not None
-            return fixed_rounds(f, self.docs, self._neighbours, self._entries, k, allowed, paper)
-        visits = Visits(f, self.docs)
+            return fixed_rounds(f, self.docs, self._neighbours, self._entries, k, allowed, paper, budget)
+        visits = Visits(f, self.docs, budget=budget)
 
         def expand(rows: Tensor) -> Tensor:
             found = self._neighbours[rows.clamp_min(0)].long().masked_fill(rows[..., None] < 0, -1)
@@ -172,7 +172,14 @@ class Graph:
         if self._first is None:
             assert self._entries is not None
             return visits.score_shared(self._entries)
-        found = self._first.search(visits.f, self.config.starts, allowed)
+        if visits.budget is not None and visits.budget < 6:
+            raise InputError(
+                "graph spends half of a budget on its first-order entries, which takes 3 at least",
+                expected="a budget of 6 or more",
+                got=f"budget = {visits.budget}",
+            )
+        budget = None if visits.budget is None else visits.budget // 2
+        found = self._first.search(visits.f, self.config.starts, allowed, budget)
         visits.mark(found.rows)
         visits.scored += found.scored
         return found.rows, found.scores
