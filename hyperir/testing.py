@@ -384,7 +384,7 @@ def a_budget_is_kept_or_refused_by_name(strategy: str) -> None:
                 hits = searcher.search(f, K, allowed, budget)
                 searcher.search(one, K, allowed, budget)
             except InputError as error:
-                assert STRATEGIES.parse(strategy).type in str(error), error
+                assert STRATEGIES.parse(strategy).model_dump()["type"] in str(error), error
                 assert str(budget) in str(error), error
                 continue
             kept += 1

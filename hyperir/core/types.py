@@ -86,7 +86,7 @@ class Encoder(Protocol[D_co]):
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
     ) -> D_co: ...
-    def encode_query(self, queries: Sequence[str]) -> Relevance[Any]: ...
+    def encode_query(self, queries: Sequence[str], *, show_progress_bar: bool | None = None) -> Relevance[Any]: ...
 
 
 class Strategy(Protocol[D_co]):
@@ -114,4 +114,6 @@ class Hit:
 class Searcher(Protocol):
     """Text in, hits out."""
 
+    @property
+    def scored(self) -> int: ...  # documents scored in the last search
     def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]: ...

@@ -7,7 +7,7 @@ like those to come, and one exhaustive search for each of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -40,6 +40,8 @@ class BipartiteConfig(Config):
         rounds: at most; None goes on until every query is done.
         seed: of the random documents.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"beam", "ef", "rounds"})
 
     type: Literal["bipartite"] = "bipartite"
     top: int = 32

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -43,6 +43,8 @@ class FirstOrderConfig(Config):
         engine: what answers inner products, a member of `ENGINES` by name or configuration.
         seed: of k-means.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"anchors", "locality", "rounds", "width"})
 
     type: Literal["firstorder"] = "firstorder"
     centroids: int = 512

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -44,6 +44,8 @@ class GraphConfig(Config):
             it takes `seed` only.
         seed: of random documents and k-means.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"beam", "ef", "guitar", "rounds"})
 
     type: Literal["graph"] = "graph"
     degree: int = 32

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -27,6 +27,8 @@ class IVFConfig(Config):
         probes: cells searched for a query.
         seed: of k-means.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"probes"})
 
     type: Literal["ivf"] = "ivf"
     cells: int = 0
