@@ -35,6 +35,7 @@ figure{margin:0;background:var(--card);border:1px solid var(--line);border-radiu
 svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:12px}
 .grid{stroke:var(--line)}.line{fill:none;stroke-width:2;opacity:.75}
 .point{stroke:var(--card);stroke-width:1.5;cursor:pointer}.point:hover,.point:focus{stroke:var(--ink);outline:none}
+.ring{fill:transparent;stroke-width:2.5}
 .faded{opacity:.12}
 .legend{display:flex;flex-wrap:wrap;gap:6px 16px;font-size:13px}
 .legend button{all:unset;cursor:pointer;display:flex;align-items:center;gap:6px}
@@ -128,10 +129,9 @@ def _dot(point: Point, x: float, y: float, colour: str, bench: Bench) -> str:
     lines = [setting.name, *(f"recall@{k} {setting.mean(f'recall@{k}'):.3f}" for k in bench.ks)]
     lines += [f"{setting.mean('scored'):,.0f} scored", f"{setting.milliseconds():.2f} ms"]
     tip = escape("\n".join(lines))
-    return (
-        f'<circle class="point" tabindex="0" cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colour}" '
-        f'data-tip="{tip}" aria-label="{tip}"/>'
-    )
+    ring = setting.family == "exact"  # whatever finds all by scoring all lies on the same spot
+    look = f'r="10" class="point ring" style="stroke:{colour}"' if ring else f'r="6" class="point" fill="{colour}"'
+    return f'<circle {look} tabindex="0" cx="{x:.1f}" cy="{y:.1f}" data-tip="{tip}" aria-label="{tip}"/>'
 
 
 def _table(bench: Bench, colours: dict[str, str]) -> str:

@@ -53,7 +53,13 @@ def _fill(axes: Any, bench: Bench, picture: Picture) -> None:
         axes.plot([point.work for point in best], at, color=colours[family], linewidth=1.6, alpha=0.8)
         every = [stretched(point.recall) for point in points]
         works = [point.work for point in points]
-        axes.plot(works, every, mark, color=colours[family], markersize=6.5, markeredgecolor="white", label=family)
+        # A ring, for whatever finds all by scoring all lies on the same spot.
+        look = (
+            {"markersize": 12, "markerfacecolor": "none", "markeredgewidth": 1.8, "markeredgecolor": colours[family]}
+            if family == "exact"
+            else {"markersize": 6.5, "color": colours[family], "markeredgecolor": "white"}
+        )
+        axes.plot(works, every, mark, linestyle="", label=family, clip_on=False, **look)
     everything = [point for points in families.values() for point in points]
     low, high = min(p.work for p in everything), max(p.work for p in everything)
     axes.set_xscale("log")
