@@ -11,7 +11,7 @@ from hyperir.index.strategies import STRATEGIES
 
 __all__ = ["CHEAP", "choose"]
 
-CHEAP = 20_000  # documents: so many are scored by a 384-64-64-1 q-net in some tens of milliseconds on one core
+CHEAP = 20_000  # documents; chosen, not measured: `hyperir bench` tells where exhaustive search stops being quick
 CENTROIDS = (64, 1024)  # of first-order search, at least and at most
 WIDTH = 200
 
