@@ -62,10 +62,10 @@ MUTATIONS = {
         INDEX + "lock.py", "dirty=os.fstat(descriptor).st_size > 0", "dirty=False", ("kills",)
     ),
     "files are not synced": Mutation(
-        INDEX + "durable.py", "list(pool.map(sync_file, [root / name for name in names]))", "pass", ("power", "trace")
+        INDEX + "durable.py", "[(sync_file, root / name) for name in names]", "[]", ("power", "trace")
     ),
     "folders are not synced": Mutation(
-        INDEX + "durable.py", "list(pool.map(sync_folder, folders))", "pass", ("power", "trace")
+        INDEX + "durable.py", "waiting += [(sync_folder, folder) for folder in folders]", "pass", ("power", "trace")
     ),
     "only the folder of a file is synced, not those above": Mutation(
         INDEX + "durable.py",
@@ -132,8 +132,12 @@ MUTATIONS = {
         "if False:",
         ("mutations",),
     ),
-    "panics of Lance are not caught": Mutation(
-        INDEX + "table.py", 'PANIC = "PanicException"', 'PANIC = ""', ("mutated_rows",), full=("mutated_rows",)
+    "rows are read before they are hashed": Mutation(
+        INDEX + "before.py",
+        "if found != (part or record).sha256:",
+        "if False:",
+        ("mutated_rows",),
+        full=("mutated_rows",),
     ),
     "the lock locks nobody out": Mutation(
         INDEX + "lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", ("together",)

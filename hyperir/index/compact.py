@@ -55,7 +55,7 @@ def _compacted(place: Place, base: Commit, keep: int) -> Commit:
 
     draft = Draft.of(place, base)
     if base.lance_version:
-        rows = RowTable(place, base.lance_version)
+        rows = RowTable(place, base.lance_version, base.files)
         fragments, generation = copy_live(draft, rows, rows.fragments(0, base.stored), base.generations)
         change = lance.LanceOperation.Overwrite(rows.dataset.schema, fragments)
         draft.version = table.publish(place, draft.version, change)

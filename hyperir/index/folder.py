@@ -74,6 +74,10 @@ class LocalFolder:
     def sha256(self, name: str, advance: Callable[[int], None] | None = None) -> str:
         return durable.sha256_of(self.root / name, advance)
 
+    def stamp(self, name: str) -> tuple[int, ...]:
+        found = (self.root / name).stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
     def local(self, name: str, content: Content | None) -> Path:
         return self.root / name
 
@@ -96,7 +100,10 @@ class LocalFolder:
         return path
 
     def settle(self, names: Iterable[str]) -> dict[str, Content]:
-        return {name: Content((self.root / name).stat().st_size, self.sha256(name)) for name in names}
+        return dict(durable.at_once(lambda name: (name, self._content(name)), names))
+
+    def _content(self, name: str) -> Content:
+        return Content((self.root / name).stat().st_size, self.sha256(name))
 
     def replace(self, begun: str, name: str) -> None:
         (self.root / begun).replace(self.root / name)

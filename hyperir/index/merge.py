@@ -88,7 +88,7 @@ def merge_from(draft: Draft, start: int) -> None:
     merged = draft.generations[start:]
     if not merged:
         return
-    rows = RowTable(draft.place, draft.version)
+    rows = RowTable(draft.place, draft.version, draft.base.files)
     old = rows.fragments(sum(sizes_of(draft)[:start]), draft.stored)
     fragments, generation = copy_live(draft, rows, old, merged)
     change = lance.LanceOperation.Update(

@@ -8,13 +8,17 @@ but `latest_version_hint.json`, a shortcut for readers of the latest version; ou
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import accumulate, chain
+from types import MappingProxyType
 from typing import Any
 
 from hyperir.core.errors import CorruptError, StoreError, UnreachableError
-from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS
+from hyperir.index.before import VECTOR, Checked
+from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, FileRecord
 from hyperir.index.place import Place
 
 __all__ = [
@@ -31,6 +35,7 @@ __all__ = [
 ]
 
 FOLDER = "rows.lance"
+DATA = f"{FOLDER}/data/"
 HINT = f"{MANIFESTS}latest_version_hint.json"
 STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
@@ -39,6 +44,7 @@ AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
 SILENT = "Generic S3 error"  # its words for a store that does not answer
 PANIC = "PanicException"  # and what it raises where its own checks fail: no Exception, and of no importable type
+NOTHING: Mapping[str, FileRecord] = MappingProxyType({})
 MAGIC = b"LANC"  # the last bytes of Lance's files
 
 
@@ -48,10 +54,13 @@ class RowTable:
     Args:
         place: where the index is.
         version: Lance's number of it, or 0 for a table that does not exist yet.
+        files: of the commit: they are compared with it before they are first read.
     """
 
-    def __init__(self, place: Place, version: int) -> None:
+    def __init__(self, place: Place, version: int, files: Mapping[str, FileRecord] = NOTHING) -> None:
         self.place, self.version = place, version
+        self._check = Checked(place, files)
+        self._indices = [name for name in files if name.startswith(INDICES)]
 
     @cached_property
     def dataset(self) -> Any:
@@ -67,8 +76,18 @@ class RowTable:
         with self._explained():
             return int(self.dataset.count_rows()) if self.version else 0
 
+    @cached_property
+    def _layout(self) -> tuple[list[int], list[list[str]]]:
+        """For every fragment, the row that comes after it, and its files."""
+        with self._explained():
+            found = [fragment.metadata for fragment in self.dataset.get_fragments()]
+        return list(accumulate(part.physical_rows for part in found)), [files_of([part]) for part in found]
+
     def take(self, positions: Sequence[int], columns: list[str]) -> Any:
         """Rows by position, in the order asked, as an Arrow table."""
+        ends, files = self._layout
+        holders = {bisect_right(ends, position) for position in positions}
+        self._check([name for holder in sorted(holders) for name in files[holder]], VECTOR in columns)
         with self._explained():
             return self.dataset.take(list(positions), columns=columns)
 
@@ -76,6 +95,7 @@ class RowTable:
         """All rows in order, or those that a predicate of `hyperir.index.predicates` lets pass, as record batches."""
         if self.version:
             size = SHORT if {"id", "key"}.issuperset(columns) else BATCH
+            self._check(chain(*self._layout[1], self._indices if where else ()), VECTOR in columns)
             with self._explained():
                 yield from self.dataset.to_batches(columns=columns, batch_size=size, scan_in_order=True, filter=where)
 
@@ -92,6 +112,7 @@ class RowTable:
 
     def stream(self, fragments: Sequence[Any], columns: list[str] | None = None) -> Iterator[Any]:
         """Some fragments in order, all columns or some, as Arrow record batches, with little read ahead."""
+        self._check(files_of([part.metadata for part in fragments]), columns is None or VECTOR in columns)
         with self._explained():
             yield from self.dataset.scanner(
                 columns=columns,
@@ -157,7 +178,7 @@ def _check_whole(place: Place, names: Sequence[str]) -> None:
 
 def files_of(fragments: Sequence[Any]) -> list[str]:
     """Paths of the fragments' data files, relative to the index folder."""
-    return [f"{FOLDER}/data/{file.path}" for fragment in fragments for file in fragment.files]
+    return [f"{DATA}{file.path}" for fragment in fragments for file in fragment.files]
 
 
 def ids_of_fragment(place: Place, fragment: Any) -> Iterator[Any]:

@@ -187,7 +187,7 @@ STEPS = {
     "manifest": (pending.table, "publish"),
     "sync": (durable, "sync_file"),
     "folder": (durable, "sync_folder"),
-    "hash": (durable, "sha256_of"),
+    "hash": (LocalFolder, "_content"),
     "record": (Path, "write_bytes"),
     "link": (durable, "publish"),
 }
