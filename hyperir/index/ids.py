@@ -22,7 +22,7 @@ from hyperir.index.tombstones import Keys, among
 
 __all__ = ["Taken", "TakenIds"]
 
-LOOKS = 1  # batches of a process whose ids are looked for in the table itself; more of them are worth a hash of each
+LOOKS = 3  # batches of a process whose ids are looked for in the table itself; more of them are worth a hash of each
 REMEMBERED = 4  # indexes whose ids a process remembers, in eight bytes for each
 
 

@@ -94,7 +94,7 @@ def merge_from(draft: Draft, start: int) -> None:
     change = lance.LanceOperation.Update(
         removed_fragment_ids=[fragment.fragment_id for fragment in old], new_fragments=fragments
     )
-    draft.version = table.publish(draft.place, draft.version, change)
+    draft.version = table.publish(rows, change)
     replace(draft, start, generation)
 
 
@@ -140,7 +140,7 @@ def copy_live(
 
     try:
         reader = pa.RecordBatchReader.from_batches(rows.dataset.schema, live())
-        written = table.append_fragments(draft.place, draft.version, reader)
+        written = table.append_fragments(rows, reader)
         packed.finish(keys for part in _mapped(draft, generations) for keys in _live_keys(part, draft.dead))
     finally:
         packed.close()

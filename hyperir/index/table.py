@@ -142,12 +142,11 @@ class RowTable:
             ) from error
 
 
-def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
+def append_fragments(table: RowTable, rows: Any) -> list[Any]:
     """Write rows as new data files; nobody sees them before `publish`.
 
     Args:
-        place: where the index is.
-        version: of the table that is going to have them; 0 where there is none yet.
+        table: which is going to have them, as it is now.
         rows: an Arrow table, or a reader of record batches, which is streamed.
 
     Raises:
@@ -155,12 +154,12 @@ def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
     """
     from lance.fragment import write_fragments
 
-    where = place.table(FOLDER)
+    place, where = table.place, table.place.table(FOLDER)
     written: list[Any] = write_fragments(
         rows,
-        where.uri,
+        table.dataset if table.version else where.uri,
         schema=rows.schema,
-        mode="append" if version else "create",
+        mode="append" if table.version else "create",
         data_storage_version=STORAGE,
         storage_options=where.options,
     )
@@ -191,8 +190,8 @@ def ids_of_fragment(place: Place, fragment: Any) -> Iterator[Any]:
         yield from file.read_all().to_table()["id"].chunks
 
 
-def publish(place: Place, version: int, change: Any) -> int:
-    """Make the next version of the table by a `lance.LanceOperation`.
+def publish(table: RowTable, change: Any) -> int:
+    """Make the next version of a table by a `lance.LanceOperation`.
 
     Returns:
         its number.
@@ -202,10 +201,11 @@ def publish(place: Place, version: int, change: Any) -> int:
     """
     import lance
 
-    place.check()
-    where = place.table(FOLDER)
-    dataset = lance.LanceDataset.commit(where.uri, change, read_version=version, storage_options=where.options)
-    return _checked(place, version + 1, dataset)
+    table.place.check()
+    where, version = table.place.table(FOLDER), table.version
+    known = table.dataset if version else where.uri
+    dataset = lance.LanceDataset.commit(known, change, read_version=version, storage_options=where.options)
+    return _checked(table.place, version + 1, dataset)
 
 
 def _checked(place: Place, version: int, dataset: Any) -> int:
@@ -220,16 +220,18 @@ def _checked(place: Place, version: int, dataset: Any) -> int:
     return version
 
 
-def append(place: Place, version: int, fragments: Sequence[Any], schema: Any) -> int:
-    """Publish fragments behind all others; version 0 makes the table.
+def append(table: RowTable, fragments: Sequence[Any], schema: Any) -> int:
+    """Publish fragments behind all others of a table, or as the first.
 
     Returns:
         the new version.
     """
     import lance
 
-    make = lance.LanceOperation.Append(fragments) if version else lance.LanceOperation.Overwrite(schema, fragments)
-    return publish(place, version, make)
+    make = (
+        lance.LanceOperation.Append(fragments) if table.version else lance.LanceOperation.Overwrite(schema, fragments)
+    )
+    return publish(table, make)
 
 
 def files_of_version(place: Place, version: int) -> list[str]:

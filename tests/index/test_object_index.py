@@ -360,11 +360,11 @@ def test_rows_of_a_process_without_the_lock_are_noticed(address, add, rows, vect
     store = add(Store.create(address, width=4), 0, 3)
     before = table.publish
 
-    def with_another(place, version, change):
-        where = place.table(table.FOLDER)
-        other = lance.LanceOperation.Append(table.append_fragments(place, version, store._rows.dataset.to_table()))
-        lance.LanceDataset.commit(where.uri, other, read_version=version, storage_options=where.options)
-        return before(place, version, change)
+    def with_another(rows, change):
+        where = rows.place.table(table.FOLDER)
+        other = lance.LanceOperation.Append(table.append_fragments(rows, store._rows.dataset.to_table()))
+        lance.LanceDataset.commit(where.uri, other, read_version=rows.version, storage_options=where.options)
+        return before(rows, change)
 
     with monkeypatch.context() as patch:
         patch.setattr(table, "publish", with_another)
