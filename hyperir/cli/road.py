@@ -29,6 +29,7 @@ from hyperir.cli.app import (
     say,
     strategy_of,
 )
+from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError, LockedError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def index(
     new = not place.names("commits")
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
     if resume and len(target):
-        say(f"{output} has {len(target):,} documents; those with the same ids are passed over")
+        say(f"{output} has {count_text(len(target), 'document')}; those with the same ids are passed over")
     try:
         added = target.add(
             collection.documents(),
@@ -119,7 +120,7 @@ def index(
     empty = f", {info['empty_texts']:,} of them with empty text" if info["empty_texts"] else ""
     shown = place.path if isinstance(place.path, str) else output  # a Path of an address has lost a slash
     say(
-        f"{shown}: {added:,} documents added, {info['documents']:,} in all{empty}",
+        f"{shown}: {count_text(added, 'document')} added, {info['documents']:,} in all{empty}",
         f'Try: hyperir search {shown} "a question"',
     )
 
