@@ -75,8 +75,8 @@ MUTATIONS = {
     ),
     "the commit's own file is not synced": Mutation(
         INDEX + "folder.py",
-        "[temporary.relative_to(self.root).as_posix(), *lock, *new]",
-        "[*lock, *new]",
+        "[temporary.relative_to(self.root).as_posix(), *new]",
+        "[*new]",
         ("power", "trace"),
     ),
     "the commit's name is not synced": Mutation(
@@ -104,6 +104,12 @@ MUTATIONS = {
     ),
     "what Lance cut short is not noticed": Mutation(
         INDEX + "table.py", "    _check_whole(place, files_of(written))\n", "", ("small_files",)
+    ),
+    "what Lance cut short of a column's index is not noticed": Mutation(
+        INDEX + "table.py",
+        "    _check_whole(place, [name for name in files_of_version(place, version) if name.startswith(INDICES)])\n",
+        "",
+        ("small_files",),
     ),
     "failures of the disk are not named": Mutation(
         INDEX + "writer.py", "FAILURES = (OSError, RuntimeError)", "FAILURES = ()", ("full_disk", "small_files")

@@ -70,9 +70,7 @@ def say_needs(
     print(
         f"{count_text(found.documents, 'document')}, {found.characters / 1e6:,.1f} million characters, "
         f"by {encoder.name}: about {seconds_text(seconds)}, "
-        + (f"{bytes_text(disk)} of disk, " if disk else "")
-        + f"{bytes_text(held)} "
-        "of memory",
+        + (f"{bytes_text(disk)} of disk, {bytes_text(held)} of memory" if disk else f"{bytes_text(held)} of memory"),
         file=sys.stderr,
     )
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from hyperir.core.errors import InputError
 from hyperir.index import durable
-from hyperir.index.lock import NAME as LOCK
 from hyperir.index.lock import exclusive
 from hyperir.index.place import TEMPORARY, Content, Hold, TableAddress, UnconfirmedError
 
@@ -112,9 +111,7 @@ class LocalFolder:
         path = self.root / name
         temporary = path.with_suffix(TEMPORARY)
         temporary.write_bytes(data)
-        # LOCK says that a writer is at work; it goes to the disk with what it may leave there.
-        lock = [LOCK] if (self.root / LOCK).exists() else []
-        durable.sync_all(self.root, [temporary.relative_to(self.root).as_posix(), *lock, *new])
+        durable.sync_all(self.root, [temporary.relative_to(self.root).as_posix(), *new])
         durable.publish(temporary, path)
         ended = list(ended)
         try:
