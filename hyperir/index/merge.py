@@ -126,10 +126,11 @@ def copy_live(
 
     base = draft.base
     name = f"ann/{uuid.uuid4().hex}/{FILE}"
+    batches = rows.stream(fragments)  # here, so that damage is found before anything is written
     packed = PackedWriter(draft.place.begin(name), base.width, base.dtype)
 
     def live() -> Iterator[Any]:
-        for batch in rows.stream(fragments):
+        for batch in batches:
             kept = batch
             dead = among(batch.column("key").to_numpy(), draft.dead)
             if dead.any():

@@ -113,6 +113,9 @@ class RowTable:
     def stream(self, fragments: Sequence[Any], columns: list[str] | None = None) -> Iterator[Any]:
         """Some fragments in order, all columns or some, as Arrow record batches, with little read ahead."""
         self._check(files_of([part.metadata for part in fragments]), columns is None or VECTOR in columns)
+        return self._streamed(fragments, columns)
+
+    def _streamed(self, fragments: Sequence[Any], columns: list[str] | None) -> Iterator[Any]:
         with self._explained():
             yield from self.dataset.scanner(
                 columns=columns,

@@ -1,4 +1,4 @@
-"""Files of rows are compared with the commit before Lance reads them; without their vectors, where nobody reads those."""
+"""Files of rows are compared with the commit before Lance reads them; without vectors that nobody reads."""
 
 import shutil
 
