@@ -176,6 +176,11 @@ def main():
         ]
         print(f"delete of {GONE} ids, with opening{1000 * statistics.median(gone):8.1f} ms")
 
+        records = [record for record in Store.open(ours).commit.files.values() if record.apart]
+        bulk = sum(stop - start for record in records for start, stop in record.apart.vectors)
+        size = sum(record.size for record in records)
+        print(f"files of rows: {size / 1e6:,.1f} MB, without their vectors {(size - bulk) / 1e6:,.1f} MB")
+
         start = time.perf_counter()
         report = Store.open(ours).verify(show_progress=False)
         checked = time.perf_counter() - start
