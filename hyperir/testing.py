@@ -27,7 +27,7 @@ from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.registry import Table
 from hyperir.core.types import Additive, Differentiable, Hits, Linear, Relevance, Strategy
 from hyperir.hypernet import HEADS, Slot
-from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies import STRATEGIES, Buildable
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
@@ -416,6 +416,26 @@ def k_below_one_is_refused(strategy: str) -> None:
             raise AssertionError(f"k = {k} was accepted")
 
 
+def what_it_builds_passes_its_own_check_and_is_taken_again(strategy: str) -> None:
+    config, f, docs = STRATEGIES.parse(strategy), make_function("dot"), make_docs()
+    member = STRATEGIES[config.type]  # type: ignore[attr-defined]
+    if not issubclass(member, Buildable):
+        return
+    context = {"functions": make_function("dot")} if "functions" in inspect.signature(member.build).parameters else {}
+    built = member.build(config, docs, **context)
+    if not built:
+        return
+    member.check(built, N, D)
+    expected, again = (STRATEGIES.build(config, docs=docs, built=built).search(f, K) for _ in range(2))
+    assert torch.equal(expected.rows, again.rows)
+    for wrong in ({}, {name: value[:, None] for name, value in built.items()}):
+        try:
+            member.check(wrong, N, D)
+        except (KeyError, ValueError):
+            continue
+        raise AssertionError("tensors that it cannot have built were accepted")
+
+
 Check = Callable[[Any], None]
 TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
     "relevance": (RELEVANCE, RELEVANCE_LAWS),
@@ -436,6 +456,7 @@ TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
             what_is_counted_is_what_was_asked_for,
             a_budget_is_kept_or_refused_by_name,
             a_budget_below_one_is_refused,
+            what_it_builds_passes_its_own_check_and_is_taken_again,
         ),
     ),
 }

@@ -9,23 +9,33 @@ import torch
 
 from hyperir.core.errors import HyperIRError, StoreError
 from hyperir.index import commit as commits
+from hyperir.index.building import make
+from hyperir.index.covered import Covered, Grown
 from hyperir.index.place import place_at
 from hyperir.index.store import Store
+from hyperir.index.strategies import STRATEGIES
 from hyperir.index.strategies.exact import Exact, ExactConfig
+from hyperir.index.structures import KEYS
 from hyperir.index.verify import verify
 from hyperir.relevance.dot import InnerProduct
 from reliability.children import Child
 from reliability.model import Change, perform
 from reliability.result import Result
 
+STRUCTURES = ({"type": "ivf", "cells": 5}, {"type": "graph", "degree": 4, "starts": 8}, {"type": "firstorder"})
+
 
 def prepared(folder: Path) -> Path:
-    """An index with several generations, tombstones and an index of a column."""
+    """An index with several generations, tombstones, an index of a column, and search structures."""
     root = folder / "whole.index"
     changes = [Change("create"), Change("append", tuple(f"d{i}" for i in range(100)), 1)]
     changes += [Change("append", ("d200", "d201", "d202"), 2), Change("index"), Change("delete", ("d5", "d201"))]
     for change in changes:
         perform(root, change)
+    for strategy in STRUCTURES:
+        store = Store.open(root)
+        with store.writer() as writer:
+            writer.keep_structure(make(store.place, store.commit, STRATEGIES.parse(strategy)))
     return root
 
 
@@ -46,7 +56,7 @@ def flips(count: int, folder: Path, seed: int = 0) -> list[Result]:
         damaged[at] ^= 1 << chance.randrange(8)
         path.write_bytes(damaged)
         result.count += 1
-        opening += _refused(root)
+        opening += refused(root)
         found = {problem.file for problem in verify(root, show_progress=False).problems}
         name = path.relative_to(root).as_posix()
         result.check(found == {name}, f"byte {at} of {name}: verify found {found}")
@@ -55,9 +65,12 @@ def flips(count: int, folder: Path, seed: int = 0) -> list[Result]:
     return [result]
 
 
-def _refused(root: Path) -> bool:
+def refused(root: Path, structures: bool = False) -> bool:
+    """Whether opening refuses the index, or with `structures` whoever uses these."""
     try:
-        Store.open(root)
+        store = Store.open(root)
+        for structure in store.commit.structures if structures else ():
+            store.load_structure(structure)
     except StoreError:
         return True
     return False
@@ -120,7 +133,7 @@ def work(root, way, numbers, seed, tell):
         tell((number, name, None))
         path.write_bytes(damaged)
         outcome = outcome_of(root)
-        if way == "cut" and not _refused(root):
+        if way == "cut" and not refused(root, structures=True):
             found = [problem.file for problem in verify(root, show_progress=False).problems]
             outcome = f"opened, and verify found {found}" if name in newest or found != [name] else "refused"
         path.write_bytes(whole)
@@ -159,6 +172,11 @@ def outcome_of(root) -> str:
         store = Store.open(root)
         queries = InnerProduct(torch.ones(1, store.width))
         Exact(ExactConfig(), docs=store.docs).search(queries, 5)
+        for structure in store.commit.structures:
+            tensors = store.load_structure(structure)
+            covered = Covered(store.docs, tensors[KEYS])
+            strategy = STRATEGIES.build(structure.config, docs=covered, built=tensors)
+            Grown(strategy, covered, store.docs).search(queries, 5, store.alive)
         places = store.positions(["d0", "d50", "d202"])
         store.rows([place for place in places if place >= 0])
         for where in ("id >= 'd2'", "stamp = 2", "contains(text, 'as of 1')"):  # by an index of a column, and without

@@ -8,6 +8,7 @@ import torch
 from hyperir.core.errors import HyperIRError
 from hyperir.index.commit import FORMAT
 from hyperir.index.store import Store
+from hyperir.index.structures import KEYS
 from hyperir.index.verify import verify
 from reliability.result import Result
 
@@ -27,6 +28,8 @@ def formats(count: int, folder: Path, seed: int = 0) -> list[Result]:
             result.check(len(store.rows(range(store.commit.stored))) == store.commit.stored, f"format {number}: rows")
             with store.writer() as writer:
                 writer.append([{"id": "new", "text": ""}], torch.ones(1, store.width))
+            for structure in store.commit.structures:
+                result.check(KEYS in store.load_structure(structure), f"format {number}: {structure.type}")
             later = store.refresh().compact()
             result.check(later.commit.format_version == FORMAT, f"format {number}: not brought to {FORMAT}")
             result.check(len(later) == len(store) + 1, f"format {number}: {len(later)} documents")

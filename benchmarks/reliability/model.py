@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 
 from hyperir.index import merge, pending, retention
+from hyperir.index.building import make
 from hyperir.index.store import Store
+from hyperir.index.strategies import STRATEGIES
 
 WIDTH = 4
 IDS = 60
-KINDS = {"append": 5, "delete": 3, "replace": 3, "index": 1, "compact": 2}  # and how often each
+KINDS = {"append": 5, "delete": 3, "replace": 3, "index": 1, "compact": 2, "structure": 1}  # and how often each
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,9 @@ def put(writer, change: Change) -> None:
         writer.delete(change.ids)
     if change.kind == "index":
         writer.index_columns(["id"])
+    if change.kind == "structure":
+        made = make(writer.place, writer.base, STRATEGIES.parse({"type": "ivf", "cells": 3}))
+        writer.keep_structure(made, writer.base.structures[0] if writer.base.structures else None)
     if change.kind in ("append", "replace"):
         for part in (change.ids[:1], change.ids[1:]):
             act = writer.append if change.kind == "append" else writer.replace

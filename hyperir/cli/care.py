@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,10 +36,24 @@ def info(
     print(f"  metadata   {', '.join(f'{k} ({v})' for k, v in facts['metadata'].items()) or 'none'}")
     if facts["indexed"]:
         print(f"  indexed    {', '.join(facts['indexed'])}")
+    for one in facts["structures"]:
+        settings = {name: value for name, value in one["config"].items() if name != "type"}
+        print(f"  structure  {one['type']}{f' {settings}' if settings else ''}: {_age(one)}")
     print(f"  disk       {size}\n  commit     {facts['number']} of {facts['updated']}")
     for one in past:
         held = count_text(one.documents, "document")
         print(f"{one.number:>11}  {one.created}  {held:>21}  {one.change}")
+
+
+def _age(structure: dict[str, Any]) -> str:
+    """What a structure covers, and how far the index has gone on since."""
+    from hyperir.core.amounts import bytes_text
+
+    since = f"{structure['added_since']:,} added and {structure['removed_since']:,} removed since"
+    return (
+        f"{structure['documents']:,} documents, {since}{', due to be built again' * structure['due']}; "
+        f"{bytes_text(structure['bytes'])}"
+    )
 
 
 @app.command()
@@ -79,6 +93,7 @@ def repair(
                 "problems": [{"file": p.file, "what": p.what} for p in plan.problems],
                 "back_to_commit": plan.base.number if plan.base else None,
                 "made_again": [*plan.rebuilt, *["scalar indices"] * plan.reindexed],
+                "dropped": list(plan.dropped.values()),
                 "lost_commits": list(plan.lost_commits),
                 "lost_documents": plan.lost_documents,
                 "revived_documents": plan.revived_documents,

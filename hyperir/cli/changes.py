@@ -25,6 +25,7 @@ from hyperir.cli.app import (
     print_json,
     say,
 )
+from hyperir.cli.settings import parsed, say_due
 from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError
 
@@ -59,6 +60,7 @@ def update(
     from hyperir.search import Index
 
     target = Index.open(folder, model)
+    target.rebuilds = False
     found = survey(collection)
     disk = stored_bytes(found, target.store.width, target.store.dtype)
     say_needs(target.model, collection, found, batch_size, disk=disk)
@@ -75,6 +77,7 @@ def update(
         return
     more = f", {added:,} added" if insert_missing else ""
     say(f"{folder}: {count_text(replaced, 'document')} replaced{more}, {len(target):,} in all")
+    say_due(target, folder)
 
 
 @app.command()
@@ -100,11 +103,13 @@ def delete(
 
     target = Index.open(folder)
     wanted = _read_ids(file) if file is not None else ids or []
+    target.rebuilds = False
     deleted = target.delete(wanted, where=where, missing_ok=missing_ok, wait=wait)
     if as_json:
         print_json({"deleted": deleted, "documents": len(target), "number": target.number})
         return
     say(f"{folder}: {count_text(deleted, 'document')} deleted, {len(target):,} in all")
+    say_due(target, folder)
 
 
 @app.command()
@@ -134,23 +139,49 @@ def export(
 @app.command()
 def build(
     folder: Folder,
+    strategy: Annotated[str | None, typer.Argument(help="A strategy whose structure is kept: ivf, graph, ...")] = None,
+    setting: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of it; also repeated.")
+    ] = None,
+    queries: Annotated[Path | None, typer.Option(help="Training queries for bipartite: jsonl or tsv.")] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Give the structure up instead.")] = False,
     column: Annotated[
         list[str] | None, typer.Option("--column", help="A metadata column that filters ask for; also repeated.")
     ] = None,
+    model: SameModel = None,
     wait: Wait = 0.0,
     as_json: AsJson = False,
+    offline: Offline = False,
 ) -> None:
-    """Build what makes searching faster: with --column, an index of a column for --where."""
-    if not column:
-        raise InputError("what is built?", expected="--column NAME, once or more often", got="nothing")
+    """Build what makes searching faster: a strategy's structure; with --column, an index of a column for --where."""
+    go_offline(offline)
+    if strategy is None and (setting or queries is not None or drop):
+        raise InputError("of which strategy?", expected="a strategy beside --set, --queries and --drop", got="none")
+    if strategy is None and not column:
+        raise InputError("what is built?", expected="a strategy, or --column NAME, once or more often", got="nothing")
+    if drop and (column or queries is not None):
+        raise InputError("--drop builds nothing", fix="leave --column and --queries out")
+    config = None if strategy is None else parsed(strategy, setting or [])
     from hyperir.search import Index
 
-    target = Index.open(folder)
-    target.build(columns=column, wait=wait)
+    target = Index.open(folder, model)
+    if drop and config is not None:
+        dropped = target.drop(config, wait=wait)
+        told = f"{dropped} structures of {strategy} given up"
+    else:
+        texts = None
+        if queries is not None:
+            from hyperir.corpus.trec import read_queries
+
+            texts = list(read_queries(queries).values())
+        target.build(config, columns=column or (), queries=texts, wait=wait)
+        parts = [f"{strategy} is built of {len(target):,} documents"] * (strategy is not None)
+        parts += [f"filters have an index of {', '.join(target.info()['indexed'])}"] * bool(column)
+        told = "; ".join(parts)
     if as_json:
         print_json(target.info())
         return
-    say(f"{folder}: filters have an index of {', '.join(target.info()['indexed'])}")
+    say(f"{folder}: {told}")
 
 
 @app.command()

@@ -29,6 +29,7 @@ from hyperir.cli.app import (
     say,
     strategy_of,
 )
+from hyperir.cli.settings import say_due
 from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError, LockedError
 
@@ -100,6 +101,7 @@ def index(
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
     if resume and len(target):
         say(f"{output} has {count_text(len(target), 'document')}; those with the same ids are passed over")
+    target.rebuilds = False
     try:
         added = target.add(
             collection.documents(),
@@ -123,6 +125,7 @@ def index(
         f"{shown}: {count_text(added, 'document')} added, {info['documents']:,} in all{empty}",
         f'Try: hyperir search {shown} "a question"',
     )
+    say_due(target, shown)
 
 
 @app.command()

@@ -15,10 +15,12 @@ __all__ = ["Config"]
 class Config(BaseModel):
     """Base of every configuration. Immutable; `model_dump()` gives plain values that `parse` reads back.
 
-    `search_only` names the settings of a strategy or an engine that change its searches and not what it builds.
+    `search_only` names the settings of a strategy or an engine that change its searches and not what it builds;
+    `decisive` those that must agree with what was built though nobody gave them.
     """
 
     search_only: ClassVar[frozenset[str]] = frozenset()
+    decisive: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 

@@ -5,13 +5,27 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-__all__ = ["Progress", "track"]
+__all__ = ["Progress", "silent", "track"]
 
 T = TypeVar("T")
 PATIENCE = 0.7  # seconds before a bar appears, so that short work stays silent
+
+_SILENT = ContextVar("silent", default=False)
+
+
+@contextmanager
+def silent(really: bool = True) -> Iterator[None]:
+    """Hide every bar that is made in the block by this thread, where `really`."""
+    before = _SILENT.set(_SILENT.get() or really)
+    try:
+        yield
+    finally:
+        _SILENT.reset(before)
 
 
 class Progress:
@@ -29,7 +43,7 @@ class Progress:
     """
 
     def __init__(self, what: str, total: int | None = None, unit: str = "", *, show: bool = True) -> None:
-        self.what, self.total, self.unit, self.show = what, total, unit, show
+        self.what, self.total, self.unit, self.show = what, total, unit, show and not _SILENT.get()
         self.done = 0
         self._bar: Any = None
         self._task: Any = None

@@ -26,6 +26,7 @@ __all__ = [
     "EncoderRecord",
     "FileRecord",
     "Generation",
+    "Structure",
     "check_files",
     "damaged",
     "load",
@@ -93,6 +94,35 @@ class Column(Config):
     type: str
 
 
+class Structure(Config):
+    """A search structure: what a strategy built of the documents that were alive before key `next_key` was given.
+
+    Its rows are numbered by its own file, which holds their keys. So it stays right while rows come, go and move.
+
+    Args:
+        type: the strategy.
+        config: its configuration, as far as it was given.
+        file: of the tensors.
+        table_files: of an index of the rows table that it needs beside them.
+        documents: S, how many it covers.
+        next_key: greater than every key that it covers.
+        created: in UTC, ISO 8601.
+    """
+
+    type: str
+    config: dict[str, Any]
+    file: str
+    table_files: tuple[str, ...] = ()
+    documents: int
+    next_key: int
+    created: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that it needs."""
+        return (self.file, *self.table_files)
+
+
 class Commit(Config):
     """The index after one change. Paths are relative to the index folder, with forward slashes.
 
@@ -120,7 +150,7 @@ class Commit(Config):
     generations: tuple[Generation, ...]
     tombstones: tuple[str, ...]
     indexed: tuple[str, ...]
-    structures: tuple[dict[str, Any], ...]
+    structures: tuple[Structure, ...]
     files: dict[str, FileRecord]
 
     @field_validator("files")
@@ -137,12 +167,15 @@ class Commit(Config):
         if sum(g.documents for g in self.generations) != self.stored:
             raise ValueError("the generations do not add up to the rows stored")
         named = {g.file for g in self.generations} | set(self.tombstones)
+        named |= {file for structure in self.structures for file in structure.files}
         if unknown := named - self.files.keys():
             raise ValueError(f"no size and hash for {sorted(unknown)}")
         if not 0 <= self.documents <= self.stored or (self.documents < self.stored) != bool(self.tombstones):
             raise ValueError("the tombstones do not account for the difference of rows stored and documents")
         if len(self.tombstones) > 1:
             raise ValueError("more than one file of tombstones")
+        if any(s.documents < 1 or s.next_key > self.next_key for s in self.structures):
+            raise ValueError("a search structure covers no documents, or keys that were never given")
         return self
 
 
@@ -204,7 +237,7 @@ def _migrated(record: dict[str, Any]) -> dict[str, Any]:
     """A commit of an older format, said in the words of this one."""
     if record.get("format_version") == 1:  # before deletions and scalar indices
         record = {**record, "format_version": 2, "stored": record.get("documents"), "indexed": (), "change": ""}
-    if record.get("format_version") == 2:  # before a second hash of files of rows, which they do without
+    if record.get("format_version") == 2:  # before structures, and a second hash of files of rows
         record = {**record, "format_version": FORMAT}
     return record
 
@@ -244,11 +277,16 @@ def publish(place: Place, commit: Commit, new: Iterable[str] = (), give_up: Iter
 def check_files(place: Place, commit: Commit) -> None:
     """Check that every file is there with its committed size, and the hash of the manifest that Lance parses first.
 
+    Files of search structures are passed over: an index without them can be searched and changed, and whoever uses one
+    compares its hash first.
+
     Raises:
         CorruptError: names the first file that is not as committed.
     """
-    sizes = place.sizes(commit.files)
-    for name, record in commit.files.items():
+    apart = {name for structure in commit.structures for name in structure.files}
+    needed = {name: record for name, record in commit.files.items() if name not in apart}
+    sizes = place.sizes(needed)
+    for name, record in needed.items():
         size = sizes.get(name)
         if size is None:
             raise damaged(place, name, "no such file, or no permission to see it", f"{record.size:,} bytes")

@@ -6,13 +6,15 @@ from contextlib import suppress
 
 from hyperir.core.errors import InputError, StoreError
 from hyperir.index import commit as commits
-from hyperir.index import table
+from hyperir.index import structures, table
+from hyperir.index.building import can_rebuild, make
 from hyperir.index.clean import clean
 from hyperir.index.columns import index_column
-from hyperir.index.commit import Commit
+from hyperir.index.commit import Commit, Structure
 from hyperir.index.draft import Draft
 from hyperir.index.merge import copy_live, replace
 from hyperir.index.place import Place
+from hyperir.index.strategies import STRATEGIES
 from hyperir.index.table import RowTable
 from hyperir.index.writer import disk, locked
 
@@ -24,7 +26,10 @@ SLACK = 1 << 20  # bytes of manifests, headers and folders
 def compact(place: Place, keep: int = 1, wait: float = 0.0) -> Commit:
     """Write all live rows again, streamed; then give up the snapshots before.
 
-    Keys and the order of rows stay, so that results stay. Scalar indices are made anew and cover every row.
+    Keys and the order of rows stay, so that results stay. Scalar indices are made anew and cover every row. So are
+    search structures that documents came or went since, for some hold vectors, and what was deleted shall leave the
+    disk. One that cannot be made of the index alone, from training queries or above a database, stays as it is: its
+    keys say which of its documents are left.
 
     Args:
         place: where the index is.
@@ -54,6 +59,10 @@ def _compacted(place: Place, base: Commit, keep: int) -> Commit:
     import lance
 
     draft = Draft.of(place, base)
+    again = tuple(structure for structure in base.structures if _made_again(base, structure))
+    made = [make(place, base, STRATEGIES.parse(structure.config)) for structure in again if base.documents]
+    if not base.documents:
+        structures.without(draft, again)
     if base.lance_version:
         rows = RowTable(place, base.lance_version, base.files)
         fragments, generation = copy_live(draft, rows, rows.fragments(0, base.stored), base.generations)
@@ -62,7 +71,14 @@ def _compacted(place: Place, base: Commit, keep: int) -> Commit:
         replace(draft, 0, generation)
         for name in base.indexed:
             index_column(draft, name)
+    for old, new in zip(again, made, strict=False):
+        structures.keep(draft, new, old)
     return draft.publish("compacted", keep=keep)
+
+
+def _made_again(base: Commit, structure: Structure) -> bool:
+    changed = any(structures.age(base, structure)) or bool(structure.table_files)
+    return can_rebuild(structure) and (changed or not base.documents)
 
 
 def _check_room(place: Place, base: Commit) -> None:

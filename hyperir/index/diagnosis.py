@@ -18,7 +18,7 @@ from hyperir.index.packed import FILE, packed_files
 from hyperir.index.place import Place
 from hyperir.index.stored import StoredDocs
 from hyperir.index.tombstones import Keys, among
-from hyperir.index.verify import Problem, disagreements, hash_all, read_commits
+from hyperir.index.verify import Problem, disagreements, hash_all, read_commits, wrong_structures
 
 __all__ = ["Plan", "diagnose", "without"]
 
@@ -34,6 +34,7 @@ class Plan:
         newest: the number of the newest commit, damaged or not.
         rebuilt: packed vectors to be made again from the rows, each with a commit that has both.
         reindexed: whether scalar indices are made again.
+        dropped: search structures that go, by their files, each with its strategy.
         given_up: commits that end.
         lost_documents: living documents of the newest commit that the base lacks or has in an older version; None where
             the newest commit cannot be read, so that nobody knows.
@@ -47,6 +48,7 @@ class Plan:
     newest: int
     rebuilt: dict[str, int]
     reindexed: bool
+    dropped: dict[str, str]
     given_up: tuple[int, ...]
     lost_documents: int | None
     revived_documents: int | None
@@ -70,6 +72,10 @@ class Plan:
             return "\n".join([*lines, "no commit is whole: nothing can be saved here; restore the folder from a copy"])
         lines += [f"made again from the rows, as it was: {name}" for name in self.rebuilt]
         lines += ["made again: scalar indices"] * self.reindexed
+        lines += [
+            f"dropped: the search structure {name}, {file}; `hyperir build` makes it again"
+            for file, name in self.dropped.items()
+        ]
         if self.lost_commits:
             lines.append(f"back to commit {self.base.number}, with {count_text(self.base.documents, 'document')}")
             lines.append(f"lost commits: {_listed(self.lost_commits)}")
@@ -108,6 +114,9 @@ def diagnose(place: Place, show_progress: bool) -> Plan:
             disagree = [] if packed else list(disagreements(place, commit))
             problems += disagree
             base = None if disagree else commit
+            if base is not None:
+                problems += (wrong := list(wrong_structures(place, base, damaged)))
+                damaged |= {problem.file for problem in wrong}
     ended = set(numbers) if base is None else set(_ended(base, known, damaged, rebuilt, numbers))
     newest = known.get(numbers[-1])
     lost, revived = (None, None) if base is None else _changed(place, base, newest, damaged)
@@ -117,7 +126,8 @@ def diagnose(place: Place, show_progress: bool) -> Plan:
         base=base,
         newest=numbers[-1],
         rebuilt={name: rebuilt[name] for name in sorted(rebuilt) if base is not None},
-        reindexed=base is not None and any(name.startswith(INDICES) for name in base.files.keys() & damaged),
+        reindexed=base is not None and _index_lost(base, damaged),
+        dropped={} if base is None else {s.file: s.type for s in base.structures if damaged & set(s.files)},
         given_up=tuple(sorted(ended)),
         lost_documents=lost,
         revived_documents=revived,
@@ -125,13 +135,20 @@ def diagnose(place: Place, show_progress: bool) -> Plan:
     )
 
 
+def _index_lost(commit: Commit, damaged: set[str]) -> bool:
+    """Whether an index of a column is damaged."""
+    others = {name for structure in commit.structures for name in structure.table_files}
+    return any(name.startswith(INDICES) and name not in others for name in commit.files.keys() & damaged)
+
+
 def _holds_rows(name: str) -> bool:
     return name.startswith("rows.lance/") and not name.startswith((INDICES, TRANSACTIONS))
 
 
 def without(commit: Commit) -> set[str]:
-    """Files that a new commit does without: scalar indices, and records of Lance that no reader needs."""
-    return {name for name in commit.files if name.startswith((INDICES, TRANSACTIONS))}
+    """Files that a new commit does without: structures, indices of columns, and records of Lance no reader needs."""
+    built = {structure.file for structure in commit.structures}
+    return {name for name in commit.files if name in built or name.startswith((INDICES, TRANSACTIONS))}
 
 
 def _ended(

@@ -9,7 +9,7 @@ import numpy as np
 from hyperir.index import commit as commits
 from hyperir.index import retention, table, tombstones
 from hyperir.index.before import apart
-from hyperir.index.commit import Column, Commit, FileRecord, Generation
+from hyperir.index.commit import Column, Commit, FileRecord, Generation, Structure
 from hyperir.index.place import Content, Place
 from hyperir.index.tombstones import Keys
 
@@ -31,6 +31,7 @@ class Draft:
         empty_texts: documents alive without text.
         metadata: columns, or None before the first rows.
         indexed: names of the columns with a scalar index.
+        structures: what searches use, oldest first.
         base_dead: `dead` as it was in the base.
         scratch: packed files written and replaced before anyone saw them.
     """
@@ -44,6 +45,7 @@ class Draft:
     empty_texts: int
     metadata: tuple[Column, ...] | None
     indexed: tuple[str, ...]
+    structures: tuple[Structure, ...]
     base_dead: Keys
     scratch: list[str] = field(default_factory=list)
 
@@ -62,6 +64,7 @@ class Draft:
             empty_texts=base.empty_texts,
             metadata=base.metadata,
             indexed=base.indexed,
+            structures=base.structures,
         )
 
     @property
@@ -96,7 +99,8 @@ class Draft:
             rows = [name for name in base.files if name.startswith(f"{table.FOLDER}/")]
         else:
             rows = table.files_of_version(self.place, self.version)
-        named = [*rows, *(generation.file for generation in self.generations), *tombs]
+        built = [structure.file for structure in self.structures]
+        named = [*rows, *(generation.file for generation in self.generations), *tombs, *built]
         new = [name for name in named if name not in base.files]
         settled = {name: self._record(name, content) for name, content in self.place.settle(new).items()}
         commit = Commit(
@@ -117,7 +121,7 @@ class Draft:
             generations=self.generations,
             tombstones=tombs,
             indexed=self.indexed,
-            structures=base.structures,
+            structures=self.structures,
             files={name: base.files.get(name) or settled[name] for name in named},
         )
         return commit, new

@@ -1,8 +1,8 @@
 """Repair of a damaged index: what can be made again is, else the newest whole commit becomes the index; said first.
 
-Packed vectors and scalar indices hold nothing that the rows do not, so they are made again. Nothing is lost then. Where
-rows, tombstones or commits themselves are damaged, the newest commit that is whole is published again, and what came
-after it is lost.
+Packed vectors and scalar indices hold nothing that the rows do not, so they are made again. A damaged search structure
+is dropped: searches do without, and to build it again may take hours. Nothing is lost then. Where rows, tombstones or
+commits themselves are damaged, the newest commit that is whole is published again, and what came after it is lost.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hyperir.core.errors import CorruptError, InputError
 from hyperir.index import commit as commits
-from hyperir.index import durable
+from hyperir.index import durable, structures
 from hyperir.index.clean import clean, leftovers
 from hyperir.index.columns import index_column
 from hyperir.index.commit import MANIFESTS, TRANSACTIONS, Commit
@@ -87,9 +87,12 @@ def _apply(place: Place, plan: Plan) -> bool:
         place, plan.base.model_copy(update={"files": {n: r for n, r in plan.base.files.items() if n not in lost}})
     )
     draft.next_key = plan.next_key
-    if plan.reindexed:
+    gone = tuple(structure for structure in plan.base.structures if structure.file in plan.dropped)
+    if plan.reindexed or any(structure.table_files for structure in gone):
         later = [name for name in leftovers(place, plan.base) if name.startswith((MANIFESTS, TRANSACTIONS))]
         place.remove(later)  # of commits that are lost: Lance goes on only from its latest version
+    structures.without(draft, gone)
+    if plan.reindexed:
         for name in plan.base.indexed:
             index_column(draft, name)
     commit, new = draft.sealed("repaired", number=plan.newest + 1)

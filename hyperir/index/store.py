@@ -15,10 +15,11 @@ from torch import Tensor
 from hyperir.core.errors import CorruptError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
-from hyperir.index import tombstones
+from hyperir.index import structures, tombstones
 from hyperir.index.clean import clean
-from hyperir.index.commit import Commit, Dtype, EncoderRecord
+from hyperir.index.commit import Commit, Dtype, EncoderRecord, Structure
 from hyperir.index.compact import compact
+from hyperir.index.covered import Covered
 from hyperir.index.filters import Filter
 from hyperir.index.lookup import check_ids, find
 from hyperir.index.masks import Masks
@@ -256,6 +257,15 @@ class Store:
             dead = tombstones.read(self.place, self.commit)
         return torch.from_numpy(~tombstones.among(self.docs.keys.numpy(), dead))
 
+    def load_structure(self, structure: Structure) -> dict[str, Tensor]:
+        """What a search structure of this commit consists of, checked; see `hyperir.index.structures.load`."""
+        with self._retained():
+            return structures.load(self.place, self.commit, structure)
+
+    def covered(self, keys: Tensor) -> Covered:
+        """The documents with these keys, (S,) ascending, those that have left the index included."""
+        return Covered(self.docs, keys, self._rows)
+
     def positions(self, ids: Sequence[str]) -> list[int]:
         """Where the documents with these ids stand, in the order asked; -1 for an id that no document has.
 
@@ -331,14 +341,34 @@ class Store:
             "encoder": commit.encoder.model_dump() if commit.encoder else None,
             "metadata": {column.name: column.type for column in commit.metadata or ()},
             "indexed": list(commit.indexed),
-            "structures": list(commit.structures),
+            "structures": [self._told(structure) for structure in commit.structures],
             "commits": len(commits.numbers(self.place)),
             "number": commit.number,
             "format_version": commit.format_version,
             "created": commit.index_created,
             "updated": commit.created,
-            "bytes": {part: sum(self.place.files(folder).values()) for folder, part in PARTS.items()},
+            "bytes": self._bytes(),
         }
+
+    def _told(self, structure: Structure) -> dict[str, Any]:
+        added, removed = structures.age(self.commit, structure)
+        return {
+            "type": structure.type,
+            "config": structure.config,
+            "documents": structure.documents,
+            "added_since": added,
+            "removed_since": removed,
+            "due": structures.due(self.commit, structure),
+            "created": structure.created,
+            "bytes": sum(self.commit.files[name].size for name in structure.files),
+        }
+
+    def _bytes(self) -> dict[str, int]:
+        """Bytes on disk, of all commits that are retained."""
+        files = {part: self.place.files(folder) for folder, part in PARTS.items()}
+        built = sum(size for name, size in files["vectors"].items() if name.endswith(f"/{structures.FILE}"))
+        sizes = {part: sum(found.values()) for part, found in files.items()}
+        return {**sizes, "vectors": sizes["vectors"] - built, "structures": built}
 
     def verify(self, show_progress: bool = True) -> Report:
         """Read the whole folder again and compare it with what was committed; see `hyperir.index.verify`."""

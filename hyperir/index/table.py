@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate, chain
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from hyperir.core.errors import CorruptError, StoreError, UnreachableError
 from hyperir.index.before import VECTOR, Checked
@@ -24,11 +24,14 @@ from hyperir.index.place import Place
 __all__ = [
     "FOLDER",
     "RowTable",
+    "TableIndex",
     "append",
     "append_fragments",
+    "drop_vector_index",
     "files_of_version",
     "ids_of_fragment",
     "make_scalar_index",
+    "make_vector_index",
     "manifest_version",
     "publish",
     "transaction_version",
@@ -45,7 +48,15 @@ FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for fi
 SILENT = "Generic S3 error"  # its words for a store that does not answer
 PANIC = "PanicException"  # and what it raises where its own checks fail: no Exception, and of no importable type
 NOTHING: Mapping[str, FileRecord] = MappingProxyType({})
+VECTOR_INDEX = "hyperir_vector"  # Lance's name of the only index of vectors that a table has
 MAGIC = b"LANC"  # the last bytes of Lance's files
+
+
+class TableIndex(NamedTuple):
+    """An index of the vectors, as Lance makes it: its kind, and what `lance.LanceDataset.create_index` takes."""
+
+    kind: str
+    options: dict[str, int]
 
 
 class RowTable:
@@ -126,6 +137,23 @@ class RowTable:
                 fragment_readahead=1,
                 io_buffer_size=AHEAD,
             ).to_batches()
+
+    def has_vector_index(self) -> bool:
+        """Whether this version has an index of the vectors."""
+        with self._explained():
+            return bool(self.version) and _vector_index(self.dataset) is not None
+
+    def nearest(self, vector: Any, k: int, options: dict[str, int]) -> Any:
+        """Keys of the rows with the largest inner products, best first, by the index of the vectors.
+
+        Args:
+            vector: (D,) a numpy array.
+            k: how many.
+            options: of the search, as Lance's `nearest` takes them.
+        """
+        wanted = {"column": "vector", "q": vector, "k": k, "metric": "dot", **options}
+        with self._explained():
+            return self.dataset.scanner(columns=["key", "_distance"], nearest=wanted).to_table()["key"].to_numpy()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -265,6 +293,40 @@ def make_scalar_index(place: Place, version: int, column: str) -> int:
     version = _checked(place, version + 1, dataset)
     _check_whole(place, [name for name in files_of_version(place, version) if name.startswith(INDICES)])
     return version
+
+
+def make_vector_index(place: Place, version: int, index: TableIndex) -> tuple[int, list[str]]:
+    """Index the vectors of the table for inner products, in place of an index that it had.
+
+    Returns:
+        the new version, and the files of the index.
+    """
+    place.check()
+    dataset = RowTable(place, version).dataset
+    dataset.create_index("vector", index.kind, name=VECTOR_INDEX, metric="dot", replace=True, **index.options)
+    version = _checked(place, version + 1, dataset)
+    made = _vector_index(RowTable(place, version).dataset)
+    files = [f"{INDICES}{part.uuid}/{name}" for part in made.segments for name in place.names(INDICES + part.uuid)]
+    _check_whole(place, files)
+    return version, files
+
+
+def drop_vector_index(place: Place, version: int) -> int:
+    """Take the index of the vectors out of the table, where it has one.
+
+    Returns:
+        the new version.
+    """
+    place.check()
+    dataset = RowTable(place, version).dataset
+    if _vector_index(dataset) is None:
+        return version
+    dataset.drop_index(VECTOR_INDEX)
+    return _checked(place, version + 1, dataset)
+
+
+def _vector_index(dataset: Any) -> Any:
+    return next((index for index in dataset.describe_indices() if index.name == VECTOR_INDEX), None)
 
 
 def manifest_version(name: str) -> int | None:

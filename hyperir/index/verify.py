@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from hyperir.index.clean import leftovers
 from hyperir.index.commit import Commit, FileRecord
 from hyperir.index.packed import Packed, packed_files
 from hyperir.index.place import Place, place_at
+from hyperir.index.structures import problem_of
 from hyperir.index.table import FOLDER, RowTable
 
-__all__ = ["Problem", "Report", "disagreements", "hash_all", "read_commits", "verify"]
+__all__ = ["Problem", "Report", "disagreements", "hash_all", "read_commits", "verify", "wrong_structures"]
 
 BLOCK = 8192
 
@@ -91,7 +92,7 @@ def verify(path: str | Path, show_progress: bool = True) -> Report:
     problems += hash_all(place, files, show_progress)
     damaged = {problem.file for problem in problems}
     if newest is not None and not damaged & newest.files.keys():  # the parsers see only files that are as written
-        problems += disagreements(place, newest)
+        problems += [*disagreements(place, newest), *wrong_structures(place, newest)]
     return Report(
         path=place.path,
         problems=tuple(problems),
@@ -154,6 +155,14 @@ def disagreements(place: Place, commit: Commit) -> Iterator[Problem]:
         keys = torch.cat([torch.empty(0, dtype=torch.int64), *(part.keys for part in packed)])
         yield from (Problem(FOLDER, what) for what in _wrong_rows(RowTable(place, commit.lance_version), keys, commit))
         yield from _wrong_tombstones(place, commit, keys)
+
+
+def wrong_structures(place: Place, commit: Commit, damaged: Iterable[str] = ()) -> Iterator[Problem]:
+    """Structures that hold what nobody can have built, those apart whose files are `damaged`."""
+    known = set(damaged)
+    for structure in commit.structures:
+        if not known & set(structure.files) and (what := problem_of(place, commit, structure)) is not None:
+            yield Problem(structure.file, what)
 
 
 def _wrong_vectors(part: Packed) -> Iterator[str]:

@@ -12,10 +12,11 @@ from torch import Tensor
 from hyperir.core.errors import CorruptError, DuplicateIdError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
+from hyperir.index import structures
 from hyperir.index.checks import check_rows, check_vectors
 from hyperir.index.clean import clean, has_newer
 from hyperir.index.columns import check_columns, index_column
-from hyperir.index.commit import Commit
+from hyperir.index.commit import Commit, Structure
 from hyperir.index.draft import Draft
 from hyperir.index.ids import Taken, TakenIds
 from hyperir.index.lookup import check_ids
@@ -113,6 +114,8 @@ class Writer:
         self._rows = RowTable(self.place, base.lance_version, base.files)
         self._taken = TakenIds(self._rows, base, self._pending, self.added)
         self._to_index: tuple[str, ...] = ()
+        self._made: tuple[tuple[structures.Made, Structure | None], ...] = ()
+        self._gone: tuple[Structure, ...] = ()
 
     def append(self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any]) -> None:
         """Add a batch. Everything is checked first: an error of the input leaves the add as it was, and it can go on.
@@ -206,6 +209,21 @@ class Writer:
         checked = check_columns(names, self._pending.columns)
         self._to_index = tuple(dict.fromkeys((*self._to_index, *checked)))
 
+    def keep_structure(self, made: structures.Made, instead: Structure | None = None) -> None:
+        """Keep a search structure with the index.
+
+        Args:
+            made: what was built, of this commit or an older one.
+            instead: a structure of this commit whose place it takes; else it is the newest.
+        """
+        self._check_usable()
+        self._made = (*self._made, (made, instead))
+
+    def drop_structures(self, gone: Iterable[Structure]) -> None:
+        """Give up search structures of this commit; older commits keep theirs."""
+        self._check_usable()
+        self._gone = (*self._gone, *gone)
+
     def checkpoint(self) -> Commit:
         """Commit what there is and go on. What is committed stays, whatever comes later.
 
@@ -215,7 +233,7 @@ class Writer:
         self._check_usable()
         draft, pending = self._draft, self._pending
         changed = not np.array_equal(draft.dead, draft.base_dead)
-        if not (pending.added or changed or self._to_index):
+        if not (pending.added or changed or self._to_index or self._made or self._gone):
             return self.base
         self._broken = True  # until it is committed
         with disk(self.place):
@@ -225,6 +243,9 @@ class Writer:
                 merge_from(draft, full(sizes_of(draft)))
             for name in self._to_index:
                 index_column(draft, name)
+            structures.without(draft, self._gone)
+            for made, instead in self._made:
+                structures.keep(draft, made, instead)
             commit = draft.publish(self._said())
         self._taken.committed(commit)
         self._begin(commit, draft.dead)
@@ -236,7 +257,9 @@ class Writer:
         base, added = self.base, self._pending.added
         deleted = base.documents + added - (self._draft.stored - len(self._draft.dead))
         parts = [f"added {added:,}"] * (added > 0) + [f"deleted {deleted:,}"] * (deleted > 0)
-        return ", ".join([*parts, *(f"indexed {name!r}" for name in self._to_index)])
+        parts += [f"indexed {name!r}" for name in self._to_index] + [f"built {made.type}" for made, _ in self._made]
+        dropped = {structure.type for structure in self._gone} - {made.type for made, _ in self._made}
+        return ", ".join([*parts, *(f"dropped {name}" for name in sorted(dropped))])
 
     def abandon(self) -> bool:
         """Remove what was written since the last commit.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,15 +20,16 @@ from hyperir.index.commit import Dtype, EncoderRecord
 from hyperir.index.filters import Filter
 from hyperir.index.lookup import check_ids
 from hyperir.index.store import Past, Store
-from hyperir.index.strategies import STRATEGIES
 from hyperir.index.verify import Report
-from hyperir.search import adding
+from hyperir.search import adding, structures
 from hyperir.search.export import export
 from hyperir.search.fingerprint import check_fingerprint
 from hyperir.search.planning import Planner
 from hyperir.search.reading import read_hits
+from hyperir.search.rebuilding import Rebuilder
 from hyperir.search.recall import RecallEstimate, estimate
 from hyperir.search.run import run_of
+from hyperir.search.searchers import Searchers
 
 __all__ = ["Index"]
 
@@ -41,6 +43,10 @@ class Index:
     One process changes an index at a time. Another one waits as many seconds as its `wait` says, and then raises
     LockedError, which names the first. Readers never wait: they see the commit that they opened.
 
+    A search structure that many documents came or went since is built again after the change that made it due, in a
+    thread of its own: searches use the old one meanwhile, and the new one from the next change or `refresh` on. With
+    `rebuilds = False` it stays as it is until it is built.
+
     Args:
         store: the folder.
         model: what encodes; None loads the model that the folder names when it is first needed.
@@ -51,7 +57,10 @@ class Index:
         self._model = model
         if model is not None:
             check_fingerprint(store, model)
-        self._searchers: dict[tuple[int, str], Strategy[Any]] = {}
+        self._searchers = Searchers()
+        self._turn = threading.RLock()
+        self._rebuilder = Rebuilder(self._turn)
+        self.rebuilds = True
         self._planner: tuple[int, Planner] | None = None  # of one commit
         self._recent: deque[str] = deque(maxlen=RECENT)
         self.scored = 0  # documents scored for a query of the last search, at most; see `Hits.scored`
@@ -168,7 +177,7 @@ class Index:
             InputError, VectorError, DuplicateIdError: names the row.
         """
         encode = None if vectors is not None else self._encoder(batch_size)
-        with Progress("Indexing", total or adding.length(rows), "passages", show=show_progress) as bar:
+        with self._turn, Progress("Indexing", total or adding.length(rows), "passages", show=show_progress) as bar:
             added = adding.add(
                 self.store,
                 rows,
@@ -180,7 +189,7 @@ class Index:
                 wait=wait,
                 bar=bar,
             )
-        self.refresh()
+        self._changed()
         return added
 
     def update(
@@ -211,7 +220,7 @@ class Index:
             InputError: an id that the index does not have, or a row that cannot be stored; names it.
         """
         encode = None if vectors is not None else self._encoder(batch_size)
-        with Progress("Updating", total or adding.length(rows), "passages", show=show_progress) as bar:
+        with self._turn, Progress("Updating", total or adding.length(rows), "passages", show=show_progress) as bar:
             replaced = adding.update(
                 self.store,
                 rows,
@@ -222,7 +231,7 @@ class Index:
                 wait=wait,
                 bar=bar,
             )
-        self.refresh()
+        self._changed()
         return replaced
 
     def delete(
@@ -250,19 +259,20 @@ class Index:
         wanted = check_ids(ids)
         if wanted and where is not None:
             raise InputError("what is deleted?", expected="ids, or a filter", got="both")
-        with self.store.writer(wait) as writer:
+        with self._turn, self.store.writer(wait) as writer:
             if where is not None:
                 newest = self.store.refresh()
                 passing = newest.allowed(where)
                 wanted = [] if passing is None else newest.ids(passing.nonzero()[:, 0].tolist())
             deleted = writer.delete(wanted, missing_ok=missing_ok)
-        self.refresh()
+        self._changed()
         return deleted
 
     def compact(self, keep: int = 1, *, wait: float = 0.0) -> None:
         """Write what is alive again in one piece, without what was deleted, and give up older commits.
 
-        Results stay the same. Meanwhile the disk holds the old files and the copy.
+        Results of exhaustive search stay the same. Search structures that documents came or went since are built again,
+        so that nothing of what was deleted stays in them. Meanwhile the disk holds the old files and the copy.
 
         Args:
             keep: commits that stay, the new one included.
@@ -272,23 +282,72 @@ class Index:
             InputError: keep < 1.
             StoreError: the disk has no room for the copy; nothing was changed.
         """
-        self.store = self.store.compact(keep, wait)
+        with self._turn:
+            self.store = self.store.compact(keep, wait)
 
-    def build(self, *, columns: Iterable[str], wait: float = 0.0) -> None:
-        """Give metadata columns an index, so that filters over them need not read every row.
+    def build(
+        self,
+        strategy: Mapping[str, Any] | Config | str | None = None,
+        *,
+        columns: Iterable[str] = (),
+        queries: Sequence[str] | Relevance[Dense] | None = None,
+        wait: float = 0.0,
+        show_progress: bool = True,
+    ) -> None:
+        """Keep with the index what makes searches faster: what a strategy builds, and indices of metadata columns.
 
-        It covers the rows that there are; later ones are read, until this is called again or the index is compacted.
+        A structure serves every search that asks for its strategy, by name or by settings that agree with it. Documents
+        that come later are scored one and all, until so many came or went that it is built again. In place of one with
+        the same settings, of those that decide what is built. The lock is held meanwhile; readers go on.
+
+        An index of a column makes filters over it quick. It covers the rows that there are; later ones are read, until
+        this is called again or the index is compacted.
 
         Args:
+            strategy: a member of `STRATEGIES` that builds something, by name or configuration.
             columns: of numbers, strings, dates, times or booleans; or "id".
+            queries: for "bipartite", training queries: texts, or their relevance functions.
             wait: seconds, where another process writes.
+            show_progress: show bars.
 
         Raises:
-            InputError: a column that is not there or that cannot have an index; names the nearest.
+            InputError: neither is given; a column that is not there or that cannot have an index; a strategy that
+                builds nothing, or that needs queries.
         """
-        with self.store.writer(wait) as writer:
-            writer.index_columns(columns)
+        f = None if queries is None else self._functions(queries)
+        with self._turn:
+            structures.build(self.store, strategy, columns, f, wait, show_progress)
         self.refresh()
+
+    def drop(self, strategy: Mapping[str, Any] | Config | str, *, wait: float = 0.0) -> int:
+        """Give up the structures of a strategy: all of them by its name, or those that agree with a configuration.
+
+        Returns:
+            How many; none is no error.
+        """
+        with self._turn:
+            dropped = structures.drop(self.store, strategy, wait)
+        self.refresh()
+        return dropped
+
+    def settle(self, timeout: float | None = None) -> bool:
+        """Wait until no structure is being built again in the background, and go to the newest commit.
+
+        Returns:
+            false where one still is after `timeout` seconds.
+
+        Raises:
+            HyperIRError: what the last one failed with. Nothing was changed by that, and nothing lost.
+        """
+        done = self._rebuilder.settle(timeout)
+        self.refresh()
+        return done
+
+    def _changed(self) -> None:
+        """Go to the commit that was made, and have structures built again that it made due."""
+        self.refresh()
+        if self.rebuilds:
+            self._rebuilder.start(self.store)
 
     def export(
         self,
@@ -442,20 +501,16 @@ class Index:
 
     def info(self) -> dict[str, Any]:
         """What the index holds, in plain values."""
-        return self.store.info()
+        failed = self._rebuilder.failed
+        return self.store.info() | ({} if failed is None else {"rebuild_failed": str(failed)})
 
     def verify(self, show_progress: bool = True) -> Report:
         """Read everything again and compare it with what was committed."""
         return self.store.verify(show_progress)
 
     def _searcher(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
-        """A strategy over this commit; what it built (cells, a graph) stays in memory while this commit is searched."""
-        config = STRATEGIES.parse(strategy)
-        key = (self.number, config.model_dump_json())
-        if key not in self._searchers:
-            kept = {old: searcher for old, searcher in self._searchers.items() if old[0] == self.number}
-            self._searchers = {**kept, key: STRATEGIES.build(config, docs=self.store.docs)}
-        return self._searchers[key]
+        """A strategy over this commit."""
+        return self._searchers.get(self.store, strategy)
 
     def _functions(self, queries: Sequence[str] | Relevance[Dense], *, bar: bool = True) -> Relevance[Dense]:
         if isinstance(queries, str):

@@ -20,9 +20,12 @@ from torch.nn import functional
 
 import hyperir
 from hyperir.core.docs import Dense
-from hyperir.core.errors import CapabilityError, HyperIRError, InputError, MissingExtraError, VectorError
-from hyperir.index.engines import ENGINES
+from hyperir.core.errors import CapabilityError, CorruptError, HyperIRError, InputError, MissingExtraError, VectorError
+from hyperir.index.engines import ENGINES, Kept
+from hyperir.index.engines.feed import Vectors
+from hyperir.index.repair import repair
 from hyperir.index.strategies import STRATEGIES
+from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
 
 N, D, M, K = 5000, 24, 40, 10
@@ -31,6 +34,7 @@ GENEROUS = {
     "faiss": {"scan": 0, "ef_search": 400},
     "faiss flat": {"scan": 0, "index": "flat"},
     "faiss ivf": {"scan": 0, "index": "ivf", "nlist": 50, "nprobe": 45},
+    "lance": {"scan": 0, "ef_search": 400},
     "pgvector": {"scan": 0, "ef_search": 400},
     "qdrant": {"scan": 0, "url": ":memory:"},
     "usearch": {"scan": 0, "ef_search": 400},
@@ -127,6 +131,18 @@ def _wait_for(dsn, running):
             time.sleep(0.1)
 
 
+def in_an_index(docs, config, folder):
+    """The same documents in an index on disk whose table has the index of vectors that the engine asks."""
+    if not docs.shape[0]:
+        pytest.skip("an index without documents has no structures")
+    dtype = str(docs.vectors.dtype).removeprefix("torch.")
+    index = hyperir.Index.create(folder / "e.index", width=docs.vectors.shape[1], dtype=dtype)
+    rows = [{"id": str(row), "text": ""} for row in range(docs.shape[0])]
+    index.add(rows, vectors=docs.vectors, show_progress=False)
+    index.build({"type": "firstorder", "centroids": 1, "engine": config}, show_progress=False)
+    return index.store.covered(index.store.docs.keys)
+
+
 @pytest.fixture
 def build(request):
     """Make an engine from its line in GENEROUS; skips with a reason where its package is missing."""
@@ -135,7 +151,10 @@ def build(request):
     def build(name, docs, **settings):
         nonlocal count
         count += 1
-        return ENGINES.build(config_of(request, name, count, **settings), docs=docs)
+        config = config_of(request, name, count, **settings)
+        if config["type"] == "lance":
+            docs = in_an_index(docs, config, request.getfixturevalue("tmp_path_factory").mktemp("lance"))
+        return ENGINES.build(config, docs=docs)
 
     return build
 
@@ -282,7 +301,9 @@ def test_first_order_search_over_it_is_as_good_as_over_blocks(request, docs, eng
     unit = Dense(functional.normalize(docs.vectors, dim=-1))
     expected = f(unit).topk(K, dim=1).indices
     settings = {"type": "firstorder", "centroids": 64, "anchors": 3, "width": 60}
-    over = STRATEGIES.build({**settings, "engine": config_of(request, engine)}, docs=unit).search(f, K)
+    config = config_of(request, engine)
+    held = in_an_index(unit, config, request.getfixturevalue("tmp_path")) if engine == "lance" else unit
+    over = STRATEGIES.build({**settings, "engine": config}, docs=held).search(f, K)
     blocks = STRATEGIES.build({**settings, "engine": "blocks"}, docs=unit).search(f, K)
     assert recall(blocks.rows, expected) > 0.5
     assert abs(recall(over.rows, expected) - recall(blocks.rows, expected)) <= 0.05
@@ -479,3 +500,101 @@ def test_a_collection_of_ones_own_is_asked_and_never_changed(build, shared_qdran
     assert shared_qdrant.count("own").count == 300
     with pytest.raises(InputError, match="no row numbers"):
         build("qdrant", few, collection="named").search(vectors, K)
+
+
+@pytest.mark.parametrize("index", ["ivf_hnsw_sq", "ivf_pq", "ivf_flat"])
+def test_lance_finds_what_blocks_find(docs, vectors, tmp_path, index):
+    held = in_an_index(docs, {"type": "lance", "index": index, "sub_vectors": 12}, tmp_path)
+    wide = {"type": "lance", "index": index, "scan": 0, "nprobes": 20}
+    expected = truth(docs, vectors, K)
+    found = [
+        recall(ENGINES.build({**wide, "refine": refine}, docs=held).search(vectors, K), expected) for refine in (1, 20)
+    ]
+    assert found[1] >= 0.97
+    assert found[0] <= found[1], "ranked again by their vectors, more of those found are the best"
+
+
+def test_lance_is_pinned_to_its_commit_and_passes_over_what_is_gone(docs, vectors, tmp_path):
+    index = hyperir.Index.create(tmp_path / "e.index", width=D)
+    rows = [{"id": str(row), "text": ""} for row in range(N)]
+    index.add(rows, vectors=docs.vectors, show_progress=False)
+    strategy = {"type": "firstorder", "engine": {"type": "lance", "scan": 0}}
+    index.build(strategy, show_progress=False)
+    f = InnerProduct(vectors[:4])
+    old, number = index.find(f, K, strategy=strategy), index.number
+    best = [index.store.ids(found) for found in old.rows.tolist()]
+    index.delete({ids[0] for ids in best})
+    index.add([{"id": "new", "text": ""}], vectors=vectors[:1], show_progress=False)
+    hits = index.search(f, K, strategy=strategy)
+    assert hits[0][0].id == "new"
+    assert not {hit.id for some in hits for hit in some} & {ids[0] for ids in best}
+    assert [hit.id for hit in hits[1]][: K - 1] == best[1][1:]
+    assert torch.equal(hyperir.Index.open(index.store.path, commit=number).find(f, K, strategy=strategy).rows, old.rows)
+    index.compact()
+    assert index.search(f, K, strategy=strategy)[0][0].id == "new"
+    report = index.verify(show_progress=False)
+    assert report.ok, report
+    assert report.leftovers == ()
+    index.drop("firstorder")
+    assert not index.store._rows.has_vector_index()
+
+
+def test_lance_needs_its_index_and_names_damage_of_it(docs, vectors, tmp_path):
+    with pytest.raises(InputError, match="hyperir build INDEX firstorder --set engine=lance"):
+        ENGINES.build("lance", docs=docs)
+    few = Dense(docs.vectors[:300])
+    store = in_an_index(few, {"type": "lance", "index": "ivf_pq"}, tmp_path).table.place
+    index = hyperir.Index.open(store.path)
+    for settings, told in [
+        ({"sub_vectors": 7}, "a divisor of 24"),
+        ({"nprobes": 0}, "nprobes"),
+        ({"partitions": -1}, "-1"),
+    ]:
+        with pytest.raises(InputError, match=told):
+            index.build({"type": "firstorder", "engine": {"type": "lance", "index": "ivf_pq", **settings}})
+    (structure,) = index.store.commit.structures
+    path = index.store.path / structure.table_files[0]
+    damaged = bytearray(path.read_bytes())
+    damaged[len(damaged) // 2] ^= 8
+    path.write_bytes(damaged)
+    again = hyperir.Index.open(index.store.path)
+    f = InnerProduct(vectors[:2])
+    with pytest.raises(CorruptError, match=structure.table_files[0]):
+        again.find(f, K, strategy="firstorder")
+    exact = again.find(f, K)
+    plan = repair(index.store.path, apply=True, show_progress=False)
+    assert (list(plan.dropped.values()), plan.reindexed, plan.lost_documents) == (["firstorder"], False, 0)
+    again.refresh()
+    assert torch.equal(again.find(f, K).rows, exact.rows)
+    report = again.verify(show_progress=False)
+    assert report.ok, report
+    again.build({"type": "firstorder", "engine": "lance"}, show_progress=False)
+    assert again.find(f, K, strategy="firstorder").rows.shape == (2, K)
+
+
+@pytest.mark.parametrize("engine", ["faiss", "faiss ivf", "faiss flat", "usearch", "usearch f16"])
+def test_what_an_engine_keeps_makes_the_same_engine(request, build, ready, docs, vectors, engine):
+    made = ready(engine)
+    assert isinstance(made, Kept)
+    kept = made.dump()
+    assert all(value.dtype == torch.uint8 and value.ndim == 1 for value in kept.values())
+    again = ENGINES.build(config_of(request, engine), docs=docs, built=kept)
+    assert torch.equal(again.search(vectors, K), made.search(vectors, K))
+    for other in (docs[torch.arange(300)], Dense(docs.vectors[:, :5].contiguous())):
+        with pytest.raises(CorruptError, match="not of these documents"):
+            ENGINES.build(config_of(request, engine), docs=other, built=kept)
+    with pytest.raises(CorruptError, match="cannot read"):
+        ENGINES.build(config_of(request, engine), docs=docs, built={"index": torch.zeros(8, dtype=torch.uint8)})
+
+
+@pytest.mark.parametrize("engine", ["faiss", "usearch"])
+def test_an_index_keeps_the_engines_graph(request, docs, vectors, tmp_path, engine, monkeypatch):
+    strategy = {"type": "firstorder", "engine": config_of(request, engine)}
+    index = hyperir.Index.create(tmp_path / "k.index", width=D)
+    rows = [{"id": str(row), "text": ""} for row in range(N)]
+    index.add(rows, vectors=docs.vectors, show_progress=False)
+    index.build(strategy, show_progress=False)
+    expected = index.find(InnerProduct(vectors[:3]), K, strategy=strategy)
+    again = hyperir.Index.open(index.store.path)
+    monkeypatch.setattr(Vectors, "blocks", None)  # nothing is filled
+    assert torch.equal(again.find(InnerProduct(vectors[:3]), K, strategy="firstorder").rows, expected.rows)

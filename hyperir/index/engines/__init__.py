@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from torch import Tensor
 
 from hyperir.core.registry import Table
 
-__all__ = ["ENGINES", "Engine"]
+if TYPE_CHECKING:
+    from hyperir.core.config import Config
+    from hyperir.index.table import TableIndex
+
+__all__ = ["ENGINES", "Engine", "Kept", "Tabled"]
 
 
 class Engine(Protocol):
@@ -19,11 +23,34 @@ class Engine(Protocol):
         ...
 
 
+@runtime_checkable
+class Kept(Protocol):
+    """Capability: an engine that can be kept on disk, as bytes, and is made of them again by `built=`.
+
+    Whoever keeps them compares their hash before: loaders of engines crash on bytes that are damaged.
+    """
+
+    def dump(self) -> dict[str, Tensor]:
+        """What the engine consists of, as uint8 tensors of one axis."""
+        ...
+
+
+@runtime_checkable
+class Tabled(Protocol):
+    """Capability: an engine that searches an index of the rows table, which is made within a commit."""
+
+    @staticmethod
+    def table_index(config: Config, documents: int, width: int) -> TableIndex:
+        """What is made for so many documents of this width."""
+        ...
+
+
 ENGINES: Table[Engine] = Table(
     "engines",
     {
         "blocks": "hyperir.index.engines.blocks:Blocks",
         "faiss": "hyperir.index.engines.faiss:Faiss",
+        "lance": "hyperir.index.engines.lance:Lance",
         "pgvector": "hyperir.index.engines.pgvector:Pgvector",
         "qdrant": "hyperir.index.engines.qdrant:Qdrant",
         "usearch": "hyperir.index.engines.usearch:Usearch",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from hyperir.core.config import Config
-from hyperir.core.errors import InputError, MissingExtraError
+from hyperir.core.errors import CorruptError, InputError, MissingExtraError
 from hyperir.core.types import Docs
 from hyperir.index.engines.feed import Vectors
 from hyperir.index.engines.whole import Whole
@@ -33,6 +34,8 @@ class FaissConfig(Config):
         seed: of the sample from which the lists are learned.
     """
 
+    search_only: ClassVar[frozenset[str]] = frozenset({"ef_search", "nprobe", "scan"})
+
     type: Literal["faiss"] = "faiss"
     index: Literal["hnsw", "ivf", "flat"] = "hnsw"
     m: int = 32
@@ -45,34 +48,54 @@ class FaissConfig(Config):
 
 
 class Faiss:
-    """Built from the documents, and gone with the process: Faiss' reader crashes on damaged files, so none is read.
+    """Built from the documents, or read from bytes that an index kept.
+
+    Faiss' reader crashes on damaged bytes, and answers wrongly from others: `built` must be as `dump` gave it, which
+    their hash in the index says. Bytes that somebody forged together with their hash are not safe to read.
 
     Threads are as Faiss finds them (OMP_NUM_THREADS). Filters are Faiss' own selectors.
 
     Args:
         config: see :class:`FaissConfig`.
         docs: (N,) of `Dense`.
+        built: what `dump` gave for them; None makes it now.
 
     Raises:
         MissingExtraError: faiss-cpu is not installed.
+        CorruptError: `built` is of other documents.
     """
 
     Config = FaissConfig
 
-    def __init__(self, config: FaissConfig, *, docs: Docs) -> None:
+    def __init__(self, config: FaissConfig, *, docs: Docs, built: Mapping[str, Tensor] | None = None) -> None:
         wrong = [name for name in ("m", "ef_construction", "ef_search", "nprobe") if getattr(config, name) < 1]
         if wrong:
             raise InputError(f"{wrong[0]} is at least 1", got=f"{wrong[0]} = {getattr(config, wrong[0])}")
         self.config = config
         self._faiss, vectors = _package(), Vectors(docs)
-        self._index = self._empty(vectors)
-        for _, part in vectors.blocks("Filling Faiss"):
-            self._index.add(part.numpy())
+        if built is None:
+            self._index = self._empty(vectors)
+            for _, part in vectors.blocks("Filling Faiss"):
+                self._index.add(part.numpy())
+        else:
+            self._index = self._loaded(built, vectors)
         self._whole = Whole(vectors, scan=config.scan, ask=self._ask, filters=True)
 
     def search(self, vectors: Tensor, k: int, allowed: Tensor | None = None) -> Tensor:
         """See :class:`hyperir.index.engines.Engine`."""
         return self._whole.search(vectors, k, allowed)
+
+    def dump(self) -> dict[str, Tensor]:
+        """See :class:`hyperir.index.engines.Kept`; the vectors are part of it."""
+        return {"index": torch.from_numpy(self._faiss.serialize_index(self._index))}
+
+    def _loaded(self, built: Mapping[str, Tensor], docs: Vectors) -> Any:
+        try:
+            index = self._faiss.deserialize_index(built["index"].numpy())
+        except (KeyError, RuntimeError) as error:
+            raise CorruptError("Faiss cannot read what was kept of it", got=str(error), fix="build it again") from error
+        docs.check_kept("Faiss", index.ntotal, index.d)
+        return index
 
     def _empty(self, docs: Vectors) -> Any:
         """A trained index without documents."""

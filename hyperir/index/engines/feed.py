@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hyperir.core.docs import Dense
-from hyperir.core.errors import CapabilityError
+from hyperir.core.errors import CapabilityError, CorruptError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Docs
 
@@ -57,6 +57,16 @@ class Vectors:
                 part = self[slice(start, start + BLOCK)]
                 yield start, part
                 bar.advance(len(part))
+
+    def check_kept(self, engine: str, count: int, width: int) -> None:
+        """Raise CorruptError unless an engine that was read from bytes holds as many vectors of this width."""
+        if (count, width) != (self.count, self.width):
+            raise CorruptError(
+                f"what was kept of {engine} is not of these documents",
+                expected=f"{self.count:,} vectors of width {self.width}",
+                got=f"{count:,} of width {width}",
+                fix="build it again",
+            )
 
     def stamp(self) -> str:
         """Names these vectors, so that a database can be asked whether it holds them.

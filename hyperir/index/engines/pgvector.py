@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -38,6 +38,8 @@ class PgvectorConfig(Config):
         ef_search: candidates held while it is searched, at least k and at most 1,000.
         scan: so many documents or fewer are scanned exactly; see :class:`hyperir.index.engines.whole.Whole`.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"ef_search", "replace", "scan"})
 
     type: Literal["pgvector"] = "pgvector"
     dsn: str

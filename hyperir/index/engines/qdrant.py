@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -35,6 +35,8 @@ class QdrantConfig(Config):
         scan: so many documents or fewer are scanned exactly; see :class:`hyperir.index.engines.whole.Whole`.
         timeout: seconds that an answer may take.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"ef_search", "replace", "scan", "timeout"})
 
     type: Literal["qdrant"] = "qdrant"
     url: str

@@ -1,16 +1,43 @@
 """Strategies: ways to find the best rows under any relevance function. One file each.
 
 A member is made from (config, docs=): the representations to search, which may be memory-mapped and larger than memory.
+One that first builds something of them is `Buildable`, and takes it again as `built=`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from hyperir.core.registry import Table
 from hyperir.core.types import Strategy
 
-__all__ = ["STRATEGIES"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hyperir.core.config import Config
+    from hyperir.core.types import Docs
+
+__all__ = ["STRATEGIES", "Buildable"]
+
+
+@runtime_checkable
+class Buildable(Protocol):
+    """Capability of a member: what it builds can be kept on disk.
+
+    A `build` that takes the relevance functions of training queries as well has a third parameter, `functions`.
+    """
+
+    @staticmethod
+    def build(config: Config, docs: Docs) -> dict[str, Tensor]:
+        """What is built of (S,) documents, which are named by their places among them."""
+        ...
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless this can have been built of so many documents of this width."""
+        ...
+
 
 STRATEGIES: Table[Strategy[Any]] = Table(
     "strategies",

@@ -16,6 +16,7 @@ from hyperir.core.config import Config
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Docs, Hits, Relevance
+from hyperir.index.strategies.built import check_rows
 from hyperir.index.strategies.exact import Exact, ExactConfig
 from hyperir.index.strategies.graph import distinct, random_rows
 from hyperir.index.strategies.visits import Visits, answer
@@ -120,6 +121,14 @@ class Bipartite:
             torch.arange(n) if n <= config.starts else linked[random_rows(len(linked), config.starts, config.seed)]
         )
         return {"documents": documents.int(), "queries": _turned(documents, n, config.degree), "entries": entries}
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless `build` can have made this."""
+        check_rows(built, "documents", (None, None), documents, dtype=torch.int32, none=True)
+        queries = len(built["documents"])
+        check_rows(built, "queries", (documents, None), queries, dtype=torch.int32, none=True)
+        check_rows(built, "entries", (None,), documents)
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -32,6 +32,9 @@ class ExactConfig(Config):
             has them, and the best 2k + 64 again in full precision. Faster still over a bfloat16 copy of the vectors,
             which `build` makes: without it every search converts them again.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"block"})
+    decisive: ClassVar[frozenset[str]] = frozenset({"first_pass"})  # "exact" alone never means a coarse first pass
 
     type: Literal["exact"] = "exact"
     block: int = 4096
@@ -74,6 +77,13 @@ class Exact:
         for at in range(0, n, config.block):
             copy[at : at + config.block] = docs[slice(at, min(at + config.block, n))].vectors  # type: ignore[attr-defined]
         return {"vectors": copy}
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless `build` can have made this for a first pass in bfloat16."""
+        vectors = built["vectors"]
+        if vectors.dtype != torch.bfloat16 or vectors.shape != (documents, width):
+            raise ValueError(f"vectors is {vectors.dtype} of shape {tuple(vectors.shape)}")
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows of every query, (Q, k); ties broken by row; padded with -1 where k > N.

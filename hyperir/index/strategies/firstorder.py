@@ -21,13 +21,15 @@ from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.types import Differentiable, Docs, Hits, Linear, Relevance
-from hyperir.index.engines import ENGINES
+from hyperir.index.engines import ENGINES, Engine, Kept
+from hyperir.index.strategies.built import check_points
 from hyperir.index.strategies.cells import kmeans
 from hyperir.index.strategies.visits import Ranked, Visits, answer
 
 __all__ = ["FirstOrder"]
 
 NARROW = 20  # neighbours of a gradient: rather fewer rounds and anchors than fewer of them
+ENGINE = "engine."  # how the names of tensors begin that belong to the engine
 
 
 class FirstOrderConfig(Config):
@@ -82,14 +84,25 @@ class FirstOrder:
         if wrong:
             raise InputError(f"{wrong[0]} is at least 1", got=f"{wrong[0]} = {getattr(config, wrong[0])}")
         self.config, self.docs = config, docs
-        built = self.build(config, docs) if built is None else built
+        built = _centroids(config, docs) if built is None else built
         self._centroids = Dense(built["centroids"])
-        self._engine = ENGINES.build(config.engine, docs=docs)
+        self._engine = _engine(config, docs, built)
 
     @staticmethod
     def build(config: FirstOrderConfig, docs: Docs) -> dict[str, Tensor]:
-        """`centroids` (C, D)."""
-        return {"centroids": kmeans(docs, config.centroids, config.seed)}
+        """`centroids` (C, D); and what the engine keeps, uint8, under names that begin with "engine."."""
+        engine = ENGINES.parse(config.engine)
+        kept: dict[str, Tensor] = {}
+        if issubclass(ENGINES[engine.model_dump()["type"]], Kept):
+            made = ENGINES.build(engine, docs=docs)
+            assert isinstance(made, Kept)
+            kept = {ENGINE + name: value for name, value in made.dump().items()}
+        return _centroids(config, docs) | kept
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless `build` can have made this; engines look at their bytes themselves."""
+        check_points(built, "centroids", (None, width))
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
@@ -167,6 +180,16 @@ class FirstOrder:
         if isinstance(f, Linear):
             return gradients
         return normalize(gradients, dim=-1) + self.config.locality * normalize(anchors.vectors.float(), dim=-1)
+
+
+def _centroids(config: FirstOrderConfig, docs: Docs) -> dict[str, Tensor]:
+    return {"centroids": kmeans(docs, config.centroids, config.seed)}
+
+
+def _engine(config: FirstOrderConfig, docs: Docs, built: Mapping[str, Tensor]) -> Engine:
+    """The engine, made of the documents or of what it kept."""
+    kept = {name.removeprefix(ENGINE): value for name, value in built.items() if name.startswith(ENGINE)}
+    return ENGINES.build(config.engine, docs=docs, **({"built": kept} if kept else {}))
 
 
 def _unused(rows: Tensor, used: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from hyperir.core.config import Config
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.types import Differentiable, Docs, Hits, Relevance
+from hyperir.index.strategies.built import check_points, check_rows
 from hyperir.index.strategies.cells import kmeans
 from hyperir.index.strategies.firstorder import FirstOrder, FirstOrderConfig
 from hyperir.index.strategies.guitar import GuitarConfig, promising
@@ -152,6 +153,15 @@ class Graph:
         else:
             entries = random_rows(n, config.starts, seed)
         return {"neighbours": linked(docs, neighbours, entries), "entries": entries}
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless `build` can have made this."""
+        check_rows(built, "neighbours", (documents, None), documents, dtype=torch.int32, none=True)
+        if "centroids" in built:
+            check_points(built, "centroids", (None, width))
+        else:
+            check_rows(built, "entries", (None,), documents)
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.

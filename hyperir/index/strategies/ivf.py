@@ -13,6 +13,7 @@ from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.types import Docs, Hits, Relevance
+from hyperir.index.strategies.built import check_points, check_rows
 from hyperir.index.strategies.cells import assign, kmeans
 from hyperir.index.strategies.visits import Ranked, Visits, answer
 
@@ -70,6 +71,15 @@ class IVF:
         rows = cells.argsort(stable=True)
         ends = torch.bincount(cells, minlength=len(centroids)).cumsum(0)
         return {"centroids": centroids, "rows": rows, "ends": ends}
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless `build` can have made this."""
+        check_points(built, "centroids", (None, width))
+        check_rows(built, "rows", (documents,), documents)
+        check_rows(built, "ends", (len(built["centroids"]),), documents + 1)
+        if (built["ends"].diff() < 0).any() or built["ends"][-1:].tolist() != [documents]:
+            raise ValueError("the ends of the cells do not ascend to the number of documents")
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows of the best cells, (Q, k); see :class:`hyperir.core.types.Strategy`.
