@@ -109,14 +109,10 @@ def strategy_of(text: str) -> str | dict[str, Any]:
     """A strategy as typed: a name, `ivf:probes=4,cells=100`, or a configuration as JSON."""
     if text.lstrip().startswith("{"):
         return _settings(text)
+    from hyperir.cli.settings import parsed
+
     name, _, rest = text.partition(":")
-    if not rest:
-        return name
-    pairs = [pair.partition("=") for pair in rest.split(",")]
-    wrong = [key for key, sign, _ in pairs if not key or not sign]
-    if wrong:
-        raise InputError(f"a setting of --strategy {name} has no value: {wrong[0]!r}", expected="name:key=value,...")
-    return {"type": name} | {key: _plain(value) for key, _, value in pairs}
+    return parsed(name, rest.split(",")) if rest else name
 
 
 def _settings(text: str) -> dict[str, Any]:
@@ -127,14 +123,6 @@ def _settings(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise InputError("--strategy is no configuration", got=text, expected='{"type": ...}')
     return found
-
-
-def _plain(value: str) -> Any:
-    """A number, true, false or null; anything else is text."""
-    try:
-        return json.loads(value)
-    except json.JSONDecodeError:
-        return value
 
 
 def print_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from typing import Any
 
 from hyperir.core.config import Config
@@ -16,14 +17,16 @@ CENTROIDS = (64, 1024)  # of first-order search, at least and at most
 WIDTH = 200
 
 
-def choose(f: Relevance[Any], count: int, budget: int | None = None) -> Config:
+def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Collection[str] = frozenset()) -> Config:
     """The strategy that "auto" means for a search, as a configuration.
 
     1. A budget of `count` documents or more: "exact", for the answer costs no more than was granted.
     2. No budget, and at most `CHEAP` documents: "exact".
-    3. A function with the capability Differentiable: "firstorder", with about sqrt(N) centroids. The larger the
-       budget, the more documents each of its gradients brings.
-    4. Any other function: "exact", or under a budget "ivf", which searches cells until the budget is spent.
+    3. A function with the capability Differentiable: "firstorder", with the centroids and the engine of the structure
+       that the index keeps, else with about sqrt(N) centroids; or "graph", where the index keeps one and no
+       "firstorder". The larger the budget, the more documents each gradient brings.
+    4. Any other function: "graph" or "ivf", if the index keeps one of them; else "exact", or under a budget "ivf",
+       which searches cells until the budget is spent.
 
     Only "exact" finds the best for certain. How much the others find is told by `Index.estimate_recall`.
 
@@ -31,15 +34,22 @@ def choose(f: Relevance[Any], count: int, budget: int | None = None) -> Config:
         f: the relevance function.
         count: documents that may come back: where a filter leaves few, these few.
         budget: documents scored for a query at most.
+        kept: strategies of which the index keeps a structure.
     """
-    if budget is None and (count <= CHEAP or not isinstance(f, Differentiable)):
-        return STRATEGIES.parse("exact")
-    if budget is not None and budget >= count:
+    if count <= (CHEAP if budget is None else budget):
         return STRATEGIES.parse("exact")
     if not isinstance(f, Differentiable):
-        return STRATEGIES.parse({"type": "ivf", "probes": max(count, 1)})
-    low, high = CENTROIDS
-    settings = {"type": "firstorder", "centroids": min(max(math.ceil(math.sqrt(count)), low), high), "width": WIDTH}
+        if "graph" in kept:
+            return STRATEGIES.parse("graph")
+        if budget is None and "ivf" not in kept:
+            return STRATEGIES.parse("exact")
+        return STRATEGIES.parse("ivf" if budget is None else {"type": "ivf", "probes": max(count, 1)})
+    if "graph" in kept and "firstorder" not in kept:
+        return STRATEGIES.parse("graph")
+    settings: dict[str, Any] = {"type": "firstorder", "width": WIDTH}
+    if "firstorder" not in kept:
+        low, high = CENTROIDS
+        settings["centroids"] = min(max(math.ceil(math.sqrt(count)), low), high)
     if budget is not None:
         wanted = budget / (STRATEGIES.parse("firstorder").model_dump()["rounds"] * WIDTH)
         settings["width"] = WIDTH * 2 ** max(math.ceil(math.log2(wanted)), 0)

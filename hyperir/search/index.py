@@ -440,7 +440,8 @@ class Index:
     ) -> Hits:
         allowed = self.store.allowed(where)
         if self._planner is None or self._planner[0] != self.number:
-            self._planner = self.number, Planner(self.store.docs, self._searcher)
+            kept = {structure.type for structure in self.store.commit.structures}
+            self._planner = self.number, Planner(self.store.docs, self._searcher, kept)
         self.strategy, limit = self._planner[1].plan(strategy, f, k, allowed, budget)
         hits = self._searcher(self.strategy).search(f, k, allowed, limit)
         self.scored = hits.scored

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -22,10 +22,13 @@ class Planner:
     Args:
         docs: (N,) representations.
         searcher: makes a strategy over them, or has it already.
+        kept: strategies of which there is a structure on disk; "auto" takes those.
     """
 
-    def __init__(self, docs: Docs, searcher: Callable[[Config], Strategy[Any]]) -> None:
-        self._docs, self._searcher = docs, searcher
+    def __init__(
+        self, docs: Docs, searcher: Callable[[Config], Strategy[Any]], kept: Collection[str] = frozenset()
+    ) -> None:
+        self._docs, self._searcher, self._kept = docs, searcher, kept
         self._paces: dict[tuple[str, type], Pace] = {}
 
     def plan(
@@ -54,13 +57,15 @@ class Planner:
         granted = parse_budget(budget)
         count = self._docs.shape[0] if allowed is None else int(allowed.sum())
         if not isinstance(granted, Milliseconds):
-            return (choose(f, count, granted) if strategy == "auto" else STRATEGIES.parse(strategy)), granted
+            return (
+                choose(f, count, granted, self._kept) if strategy == "auto" else STRATEGIES.parse(strategy)
+            ), granted
         if not f.num_queries or not count:
             return STRATEGIES.parse("exact" if strategy == "auto" else strategy), None
         config = STRATEGIES.parse("exact" if strategy == "auto" else strategy)
         documents = self._pace(config, f, k, allowed).documents(granted, config.model_dump()["type"])
         if strategy == "auto" and documents < count:
-            config = choose(f, count, documents)
+            config = choose(f, count, documents, self._kept)
             documents = self._pace(config, f, k, allowed).documents(granted, config.model_dump()["type"])
         return config, documents
 

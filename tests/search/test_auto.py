@@ -63,6 +63,30 @@ def test_the_rules_of_auto(f, count, budget, differentiable, expected):
     assert choose(f if differentiable else Opaque(), count, budget).type == expected
 
 
+@pytest.mark.parametrize(
+    ("kept", "differentiable", "budget", "expected"),
+    [
+        ({"firstorder", "graph"}, True, None, {"type": "firstorder", "width": 200}),
+        ({"graph", "ivf"}, True, None, {"type": "graph"}),
+        ({"graph", "ivf"}, False, 5000, {"type": "graph"}),
+        ({"ivf"}, False, None, {"type": "ivf"}),
+        ({"exact", "bipartite"}, False, None, {"type": "exact"}),
+    ],
+)
+def test_auto_takes_what_the_index_keeps(f, kept, differentiable, budget, expected):
+    chosen = choose(f if differentiable else Opaque(), 10**6, budget, kept)
+    assert chosen.model_dump(exclude_unset=True) | {"type": chosen.type} == expected
+
+
+def test_auto_searches_the_structure_on_disk(index, f, monkeypatch):
+    monkeypatch.setattr("hyperir.search.auto.CHEAP", 100)
+    index.build({"type": "firstorder", "centroids": 7})
+    monkeypatch.setattr("hyperir.index.strategies.cells.kmeans", None)  # what building in memory would call
+    index.find(f, 5)
+    assert index.strategy.type == "firstorder"
+    assert index._searcher(index.strategy)._strategy.config.centroids == 7
+
+
 def test_a_larger_budget_asks_for_wider_answers(f):
     widths = [choose(f, 10**6, budget).width for budget in (None, 100, 10_000, 100_000)]
     assert widths[0] == widths[1] < widths[2] < widths[3]

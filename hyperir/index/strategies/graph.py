@@ -52,6 +52,7 @@ class GraphConfig(Config):
     """
 
     search_only: ClassVar[frozenset[str]] = frozenset({"beam", "ef", "guitar", "rounds"})
+    decisive: ClassVar[frozenset[str]] = frozenset({"preset"})  # "graph" alone never means the paper's
 
     type: Literal["graph"] = "graph"
     degree: int = 32
