@@ -47,6 +47,7 @@ def bench(
     split: Annotated[
         float | None, typer.Option(min=0, max=1, metavar="RECALL", help="Choose on half the queries, report the other.")
     ] = None,
+    saved: Annotated[bool, typer.Option(help="Search the structures that the index keeps; else build anew.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Of torch; else as it finds them.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A folder for JSON, pictures and a page.")
@@ -86,6 +87,7 @@ def bench(
             ks=sorted(set(ranks)),
             training=training,
             goal=split,
+            saved=saved,
         )
     finally:
         torch.set_num_threads(before)

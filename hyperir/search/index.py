@@ -441,9 +441,9 @@ class Index:
         allowed = self.store.allowed(where)
         if self._planner is None or self._planner[0] != self.number:
             kept = {structure.type for structure in self.store.commit.structures}
-            self._planner = self.number, Planner(self.store.docs, self._searcher, kept)
+            self._planner = self.number, Planner(self.store.docs, self.searcher, kept)
         self.strategy, limit = self._planner[1].plan(strategy, f, k, allowed, budget)
-        hits = self._searcher(self.strategy).search(f, k, allowed, limit)
+        hits = self.searcher(self.strategy).search(f, k, allowed, limit)
         self.scored = hits.scored
         return hits
 
@@ -500,6 +500,10 @@ class Index:
         assert self.strategy is not None
         return estimate(found, truth, k, self.strategy.model_dump()["type"])
 
+    def searcher(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
+        """A strategy over this commit, as searches use it: of a structure on disk, else built in memory."""
+        return self._searchers.get(self.store, strategy)
+
     def info(self) -> dict[str, Any]:
         """What the index holds, in plain values."""
         failed = self._rebuilder.failed
@@ -508,10 +512,6 @@ class Index:
     def verify(self, show_progress: bool = True) -> Report:
         """Read everything again and compare it with what was committed."""
         return self.store.verify(show_progress)
-
-    def _searcher(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
-        """A strategy over this commit."""
-        return self._searchers.get(self.store, strategy)
 
     def _functions(self, queries: Sequence[str] | Relevance[Dense], *, bar: bool = True) -> Relevance[Dense]:
         if isinstance(queries, str):

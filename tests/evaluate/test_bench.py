@@ -69,6 +69,17 @@ def test_figures_are_those_of_searches_by_hand(index, f, found):
     assert all(0 < s.milliseconds() <= s.milliseconds(0.95) and s.per_second > 0 for s in found.settings)
 
 
+def test_structures_that_the_index_keeps_are_searched(tmp_path, monkeypatch):
+    index = Index.create(tmp_path / "kept.index", width=8)
+    index.add([{"id": str(i), "text": ""} for i in range(300)], vectors=torch.randn(300, 8), show_progress=False)
+    index.build({"type": "ivf", "cells": 9}, show_progress=False)
+    monkeypatch.setattr("hyperir.index.strategies.ivf.kmeans", None)  # what building anew would call
+    found = bench(index, InnerProduct(torch.randn(4, 8)), strategies=["ivf"], ks=(5,), saved=True, show_progress=False)
+    assert found.settings[1].build_seconds is None
+    assert found.settings[1].bytes > 300 * 8
+    assert "kept" in str(found)
+
+
 def test_quality_is_that_of_the_run(index, f, found):
     hits = index.search(f, 20, strategy=TRIED[0])
     run = {f"q{i}": {hit.id: hit.score for hit in own} for i, own in enumerate(hits)}

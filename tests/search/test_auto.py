@@ -84,7 +84,7 @@ def test_auto_searches_the_structure_on_disk(index, f, monkeypatch):
     monkeypatch.setattr("hyperir.index.strategies.cells.kmeans", None)  # what building in memory would call
     index.find(f, 5)
     assert index.strategy.type == "firstorder"
-    assert index._searcher(index.strategy)._strategy.config.centroids == 7
+    assert index.searcher(index.strategy)._strategy.config.centroids == 7
 
 
 def test_a_larger_budget_asks_for_wider_answers(f):

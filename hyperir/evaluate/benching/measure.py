@@ -14,12 +14,13 @@ from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.progress import Progress
-from hyperir.core.types import Docs, Relevance, Strategy
+from hyperir.core.types import Relevance, Strategy
 from hyperir.evaluate.benching.grid import default_grid
 from hyperir.evaluate.benching.machine import describe
 from hyperir.evaluate.benching.result import Bench, Setting
 from hyperir.evaluate.benching.split import choices_of
 from hyperir.evaluate.measures import Qrels, evaluate
+from hyperir.index.matching import match
 from hyperir.index.strategies import STRATEGIES
 from hyperir.search.auto import choose
 from hyperir.search.index import Index
@@ -50,6 +51,7 @@ def bench(
     training: Sequence[str] | Relevance[Dense] | None = None,
     query_ids: Sequence[str] | None = None,
     goal: float | None = None,
+    saved: bool = False,
     show_progress: bool = True,
 ) -> Bench:
     """Compare strategies with exhaustive search and with each other.
@@ -58,7 +60,7 @@ def bench(
     cost of ten answers, say ks=(10,). Functions are made before the clock starts.
 
     Args:
-        index: what is searched. Its structures are built anew, in memory, so that their time is known.
+        index: what is searched.
         queries: texts by id, texts, or functions.
         qrels: judgements, for measures of quality beside the recall; of texts by id, or with `query_ids`.
         strategies: "auto", names or configurations; None takes `default_grid`. Exhaustive search is always measured.
@@ -67,6 +69,8 @@ def bench(
         query_ids: the queries' ids where they are functions or bare texts.
         goal: split the queries in halves and choose the setting of every strategy that reaches this recall at the
             first of `ks` in the least time; see :class:`Choice`.
+        saved: search the structures that the index keeps, where there are; else all are built anew, in memory, so that
+            their time is known.
         show_progress: show bars.
 
     Raises:
@@ -76,7 +80,7 @@ def bench(
     started = time.perf_counter()
     ids, f = _functions(index, queries, query_ids)
     encoding = None if not isinstance(queries, (Mapping, Sequence)) else 1000 * (time.perf_counter() - started)
-    docs, allowed = index.store.docs, index.store.allowed()
+    allowed = index.store.allowed()
     if not f.num_queries or not len(index):
         raise InputError("a bench takes queries and documents", got=f"{f.num_queries} queries, {len(index)} documents")
     if goal is not None and f.num_queries < 2:
@@ -86,7 +90,7 @@ def bench(
     trained = _functions(index, training, None)[1] if training is not None else None
     wanted = default_grid(len(index), depth, training=trained is not None) if strategies is None else strategies
     configs = _configs(wanted, f, len(index))
-    made, refused = _make(configs, docs, f, depth, allowed, trained)
+    made, refused = _make(configs, index, f, depth, allowed, trained, saved)
     work = _Work(f, depth, tuple(ks), allowed)
     with Progress("Measuring", len(made) * work.steps, "queries", show=show_progress) as bar:
         found = [_measured(one, work, bar) for one in made]
@@ -120,7 +124,7 @@ class _Made:
 
     config: Config
     searcher: Strategy[Any]
-    seconds: float
+    seconds: float | None
     bytes: int
 
 
@@ -170,14 +174,15 @@ def _configs(strategies: Sequence[Mapping[str, Any] | Config | str], f: Relevanc
 
 def _make(
     configs: Sequence[Config],
-    docs: Docs,
+    index: Index,
     f: Relevance[Any],
     depth: int,
     allowed: Tensor | None,
     functions: Relevance[Any] | None,
+    saved: bool,
 ) -> tuple[list[_Made], dict[str, str]]:
     """Build each structure once, and try each strategy on the first query: also a warm-up of what it builds lazily."""
-    made, refused = [], {}
+    made, refused, docs = [], {}, index.store.docs
     structures: dict[str, tuple[dict[str, Tensor], float]] = {}
     for config in configs:
         name = str(config.model_dump()["type"])
@@ -185,7 +190,13 @@ def _make(
         key = config.model_dump_json(exclude=set(config.search_only))
         built: dict[str, Any] = {}
         seconds = 0.0
+        kept = match(index.store.commit.structures, config) if saved else None
         try:
+            if kept is not None:
+                searcher = index.searcher(config)
+                searcher.search(f[slice(0, 1)], depth, allowed)
+                made.append(_Made(config, searcher, None, index.store.commit.files[kept[0].file].size))
+                continue
             if isinstance(member, _Builds):
                 if key not in structures:
                     start = time.perf_counter()

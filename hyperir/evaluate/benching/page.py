@@ -145,7 +145,7 @@ def _table(bench: Bench, colours: dict[str, str]) -> str:
 def _cells(bench: Bench, setting: Setting, colours: dict[str, str]) -> str:
     cells = [f"{setting.mean(f'recall@{k}'):.3f}" for k in bench.ks]
     cells += [f"{setting.mean('scored'):,.0f}", f"{setting.milliseconds():.2f}", f"{setting.milliseconds(0.95):.2f}"]
-    cells += [f"{setting.per_second:,.0f}", f"{setting.build_seconds:.1f}", bytes_text(setting.bytes)]
+    cells += [f"{setting.per_second:,.0f}", setting.built, bytes_text(setting.bytes)]
     for measure in bench.measures:
         cells += [f"{setting.mean(measure):.3f}", f"{setting.mean(measure) - bench.settings[0].mean(measure):+.3f}"]
     dot = f'<span class="dot" style="background:{colours[setting.family]}"></span>'

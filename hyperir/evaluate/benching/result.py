@@ -20,7 +20,8 @@ class Setting:
         strategy: its type.
         settings: what was set, beside the defaults.
         config: all of its configuration.
-        build_seconds: to build what it searches; of settings that share it, all name it.
+        build_seconds: to build what it searches; of settings that share it, all name it. None for what the index
+            keeps.
         bytes: of the tensors that it built.
         per_second: queries a second, searched in batches.
         values: by measure, one number a query: "recall@K", "scored", "milliseconds", and measures of quality.
@@ -29,7 +30,7 @@ class Setting:
     strategy: str
     settings: dict[str, Any]
     config: dict[str, Any]
-    build_seconds: float
+    build_seconds: float | None
     bytes: int
     per_second: float
     values: dict[str, list[float]]
@@ -38,6 +39,11 @@ class Setting:
     def name(self) -> str:
         """For example "ivf probes=4"."""
         return " ".join([self.strategy, *(f"{key}={_short(value)}" for key, value in self.settings.items())])
+
+    @property
+    def built(self) -> str:
+        """The time to build it, for a table."""
+        return "kept" if self.build_seconds is None else f"{self.build_seconds:.1f}"
 
     @property
     def family(self) -> str:
@@ -143,7 +149,11 @@ class Bench:
         for setting in self.settings:
             row = [setting.name, *(f"{setting.mean(name):.3f}" for name in recalls)]
             row += [f"{setting.mean('scored'):,.0f}", _time(setting.milliseconds()), _time(setting.milliseconds(0.95))]
-            row += [f"{setting.per_second:,.0f}", f"{setting.build_seconds:.1f}", bytes_text(setting.bytes)]
+            row += [
+                f"{setting.per_second:,.0f}",
+                setting.built,
+                bytes_text(setting.bytes),
+            ]
             for measure in self.measures:
                 row += [
                     f"{setting.mean(measure):.3f}",
