@@ -1,0 +1,8 @@
+#!/bin/sh
+# What benchmarks/search/run.py searches, kept in the index: sh benchmarks/search/build.sh real.index
+set -e
+hyperir build "$1" firstorder --set centroids=512 --set engine=faiss
+hyperir build "$1" graph --set preset=hypencoder
+hyperir build "$1" ivf --set cells=1024
+hyperir build "$1" exact --set first_pass=bfloat16
+hyperir build "$1" graph --set entries=firstorder --set builder=faiss
