@@ -15,26 +15,35 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from hyperir.core.docs import Dense, States
+from hyperir.core.docs import Dense, Sparse, States
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.registry import Table
-from hyperir.core.types import Additive, Differentiable, Hits, Linear, Relevance, Strategy
+from hyperir.core.types import Additive, Differentiable, Docs, Hits, Linear, Relevance, SparseLinear, Strategy
 from hyperir.hypernet import HEADS, Slot
 from hyperir.index.strategies import STRATEGIES, Buildable
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.dot import InnerProduct
+from hyperir.relevance.lexical import LEXICAL
+from hyperir.relevance.lexical.statistics import Statistics
 from hyperir.relevance.qnets import QNETS
+from hyperir.relevance.sparse import SparseInner, as_stored
 
 __all__ = ["TABLES", "Law", "laws"]
 
 Q, N, K, T, D, H = 3, 23, 5, 7, 12, 16  # sizes of the made-up world; all different, so that mixed-up axes show
+KIND: ContextVar[type[Docs]] = ContextVar("KIND", default=Dense)  # of the documents that a law is tried on
+
+
+Check = Callable[[Any], None]
 
 
 @dataclass(frozen=True)
@@ -54,11 +63,39 @@ class Law:
 
 
 def laws(room: str | None = None, member: str | None = None) -> Iterator[Law]:
-    """The laws of one room or of all, for one member or for all."""
+    """The laws of one room or of all, for one member or for all; of a strategy, over each kind that it serves."""
     for name, (table, checks) in TABLES.items():
         for each in table if member is None else [member]:
             if room in (None, name):
-                yield from (Law(name, each, check) for check in checks)
+                yield from (Law(name, each, over(kind)(check)) for kind in kinds_of(name, each) for check in checks)
+
+
+def kinds_of(room: str, member: str) -> tuple[type[Docs], ...]:
+    """The kinds of documents that a member serves: those of its `kinds`, `Dense` where it names none."""
+    if room == "lexical":
+        return (Sparse,)
+    return tuple(vars(TABLES[room][0][member]).get("kinds", (Dense,)))
+
+
+def over(kind: type[Docs]) -> Callable[[Check], Check]:
+    """The same law, tried on documents of a kind, which its name then says where they are no vectors."""
+
+    def tried(law: Check) -> Check:
+        if kind is Dense:
+            return law
+
+        @wraps(law)
+        def check(member: Any) -> None:
+            token = KIND.set(kind)
+            try:
+                law(member)
+            finally:
+                KIND.reset(token)
+
+        check.__name__ = f"{law.__name__}-{kind.__name__.lower()}"
+        return check
+
+    return tried
 
 
 def assert_close(actual: Tensor, expected: Tensor, rtol: float = 1e-4, atol: float = 1e-5) -> None:
@@ -76,8 +113,12 @@ def make_states() -> States:
     return States(torch.randn(Q, T, H), mask, pooled)
 
 
-def make_docs(n: int = N) -> Dense:
-    """n unit vectors."""
+def make_docs(n: int = N) -> Any:
+    """n unit vectors; or n documents of counted words, the second without any."""
+    if KIND.get() is Sparse:
+        counts = torch.randint(0, 4, (n, D)) * torch.randint(0, 2, (n, D))
+        counts[1:2] = 0
+        return Sparse.of_dense(counts.float())
     return Dense(torch.nn.functional.normalize(torch.randn(n, D), dim=-1))
 
 
@@ -90,14 +131,27 @@ def make_relevance(config: Any) -> nn.Module:
     return module
 
 
-def make_function(config: Any) -> Relevance[Dense]:
-    """A relevance function of Q queries, without gradients."""
+def make_function(config: Any) -> Relevance[Any]:
+    """A relevance function of Q queries, without gradients; over words an inner product, or a member of `LEXICAL`."""
+    if KIND.get() is Sparse:
+        queries = make_docs(Q + 2)[2:]
+        if isinstance(config, str) and config not in list(LEXICAL):
+            return SparseInner(queries, as_stored, torch.zeros(Q))
+        return LEXICAL.build(config).function(queries, Statistics.of(make_docs(2 * N)))
     with torch.no_grad():
         f: Relevance[Dense] = make_relevance(config)(make_states())
     return f
 
 
-def make_strategy(strategy: Any, docs: Dense) -> Strategy[Dense]:
+def make_equal() -> tuple[Any, Any]:
+    """N documents that are the same, and a function that gives all of them exactly the same score."""
+    if KIND.get() is Sparse:
+        return Sparse.of_dense(torch.ones(N, D)), make_function("dot")
+    # Whole numbers, because equal vectors may score differently in the last bit at different places of a block.
+    return Dense(torch.ones(N, D)), InnerProduct(torch.randint(-3, 4, (Q, D)).float())
+
+
+def make_strategy(strategy: Any, docs: Any) -> Strategy[Any]:
     """A strategy over the documents; one that is built from training queries gets some."""
     takes = inspect.signature(STRATEGIES[STRATEGIES.parse(strategy).type]).parameters  # type: ignore[attr-defined]
     context = {"functions": make_function("dot")} if "functions" in takes else {}
@@ -162,6 +216,11 @@ def capabilities_are_true(config: Any) -> None:
     f, docs = make_function(config), make_docs()
     if isinstance(f, Linear):
         assert_close(f(docs), f.weights @ docs.vectors.T)
+    if isinstance(f, SparseLinear):
+        weighed = f.weighing(docs)
+        expected = f.queries.dense(D).vectors @ weighed.dense(D).vectors.T + f.shift[:, None]
+        offset = f.offset(weighed)
+        assert_close(f(docs), expected if offset is None else expected + offset)
     if isinstance(f, Additive):
         assert_close(torch.stack(list(f.parts(docs).values())).sum(0), f(docs))
     if isinstance(f, Differentiable):
@@ -244,12 +303,31 @@ def it_fills_every_slot(head: str) -> None:
     assert (written["vector"][0] != written["vector"][1]).any(), "what is written depends on the text"
 
 
+# Laws of words: the function's, and that documents come and go without being counted again.
+
+
+def its_configuration_is_read_strictly(lexical: str) -> None:
+    checked = LEXICAL.parse(lexical)
+    assert LEXICAL.parse(checked.model_dump(mode="json")) == checked
+
+
+def the_same_weighing_is_equal(lexical: str) -> None:
+    queries, statistics = make_docs(Q), Statistics.of(make_docs())
+    one, again = (LEXICAL.build(lexical).function(queries, statistics) for _ in range(2))
+    assert isinstance(one, SparseLinear)
+    assert isinstance(again, SparseLinear)
+    assert one.weighing == again.weighing, "an inverted index makes its lists again for every other weighing"
+
+
 # Laws of strategies.
+
+EXACT = ("exact", "inverted")  # strategies that miss nothing
 
 
 def it_agrees_with_brute_force_or_refuses_by_name(strategy: str) -> None:
     refused = []
-    for config in RELEVANCE:
+    members = LEXICAL if KIND.get() is Sparse else RELEVANCE
+    for config in members:
         f, docs = make_function(config), make_docs()
         try:
             hits = make_strategy(strategy, docs).search(f, K)
@@ -259,11 +337,11 @@ def it_agrees_with_brute_force_or_refuses_by_name(strategy: str) -> None:
             continue
         scores = f(docs)
         expected = scores.sort(dim=1, descending=True, stable=True)
-        if strategy == "exact":
+        if strategy in EXACT:
             assert torch.equal(hits.rows, expected.indices[:, :K])
         assert_close(hits.scores, scores.gather(1, hits.rows))
         assert 0 < hits.scored <= 3 * N, "each document at most once, and at most as many centroids and gradients"
-    assert len(refused) < len(RELEVANCE), "it serves no relevance function at all"
+    assert len(refused) < len(members), "it serves no relevance function at all"
 
 
 def k_beyond_n_pads(strategy: str) -> None:
@@ -283,8 +361,7 @@ def rows_are_unique_and_scores_descend(strategy: str) -> None:
 
 
 def ties_break_by_row(strategy: str) -> None:
-    # Whole numbers, because equal vectors may score differently in the last bit at different places of a block.
-    docs, f = Dense(torch.ones(N, D)), InnerProduct(torch.randint(-3, 4, (Q, D)).float())
+    docs, f = make_equal()
     hits: Hits = make_strategy(strategy, docs).search(f, K)
     assert torch.equal(hits.rows, torch.arange(K).expand(Q, K))
 
@@ -303,7 +380,7 @@ def only_allowed_rows_come_back_and_they_as_if_alone(strategy: str) -> None:
         assert_close(hits.scores[found], scores.gather(1, hits.rows.clamp_min(0))[found])
         assert (hits.scores[~found] == -math.inf).all()
         assert all(len(set(rows[rows >= 0].tolist())) == len(rows[rows >= 0]) for rows in hits.rows)
-        if strategy == "exact":
+        if strategy in EXACT:
             expected = scores.masked_fill(~allowed, -math.inf).sort(dim=1, descending=True, stable=True)
             assert torch.equal(hits.rows[:, :count], expected.indices[:, :count])
             assert (found.sum(1) == count).all()
@@ -361,15 +438,44 @@ class Counted:
         return gradients
 
     def __getitem__(self, queries: slice) -> Counted:
-        return Counted(self.f[queries], self.calls)
+        return type(self)(self.f[queries], self.calls)
+
+
+class CountedLists(Counted):
+    """The same of a function that inverted lists serve, which need not call it."""
+
+    @property
+    def queries(self) -> Sparse:
+        queries: Sparse = self.f.queries
+        return queries
+
+    @property
+    def weighing(self) -> Callable[[Sparse], Sparse]:
+        weighing: Callable[[Sparse], Sparse] = self.f.weighing
+        return weighing
+
+    @property
+    def shift(self) -> Tensor:
+        shift: Tensor = self.f.shift
+        return shift
+
+    def offset(self, weighed: Sparse) -> Tensor | None:
+        offset: Tensor | None = self.f.offset(weighed)
+        return offset
+
+
+def counted(f: Relevance[Any]) -> Counted:
+    """A function that counts, with none of its calls so far."""
+    return CountedLists(f, []) if isinstance(f, SparseLinear) else Counted(f, [])
 
 
 def what_is_counted_is_what_was_asked_for(strategy: str) -> None:
-    f, docs = Counted(make_function("hyper")[1:2], []), make_docs()
+    f, docs = counted(make_function("hyper")[1:2]), make_docs()
     searcher = make_strategy(strategy, docs)
     for allowed in (None, torch.arange(N) % 5 > 0):
         f.calls.clear()
-        assert searcher.search(f, K, allowed).scored == sum(f.calls)
+        scored = searcher.search(f, K, allowed).scored
+        assert scored == sum(f.calls) or (isinstance(f, SparseLinear) and not f.calls and scored <= N)
 
 
 def a_budget_is_kept_or_refused_by_name(strategy: str) -> None:
@@ -379,7 +485,7 @@ def a_budget_is_kept_or_refused_by_name(strategy: str) -> None:
     kept = 0
     for budget in (1, 7, 3 * N, 11 * N, 20 * N, 100 * N):
         for allowed in (None, some):
-            one = Counted(f[0:1], [])
+            one = counted(f[0:1])
             try:
                 hits = searcher.search(f, K, allowed, budget)
                 searcher.search(one, K, allowed, budget)
@@ -436,11 +542,21 @@ def what_it_builds_passes_its_own_check_and_is_taken_again(strategy: str) -> Non
         raise AssertionError("tensors that it cannot have built were accepted")
 
 
-Check = Callable[[Any], None]
 TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
     "relevance": (RELEVANCE, RELEVANCE_LAWS),
     "qnets": (QNETS, (its_functions_obey_the_laws_of_relevance, its_functions_equal_the_definition)),
     "heads": (HEADS, (heads_write_its_relevance, it_fills_every_slot)),
+    "lexical": (
+        LEXICAL,
+        (
+            own_candidates_equal_a_gather_of_shared_ones,
+            a_slice_of_queries_is_that_slice_of_scores,
+            a_score_ignores_the_neighbours,
+            capabilities_are_true,
+            its_configuration_is_read_strictly,
+            the_same_weighing_is_equal,
+        ),
+    ),
     "strategies": (
         STRATEGIES,
         (

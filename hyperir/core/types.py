@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar, runti
 if TYPE_CHECKING:
     from torch import Size, Tensor, dtype
 
+    from hyperir.core.docs import Sparse
+
 D_co = TypeVar("D_co", bound="Docs", covariant=True)
 D_contra = TypeVar("D_contra", bound="Docs", contravariant=True)
 
@@ -42,6 +44,19 @@ class Linear(Protocol):
 
     @property
     def weights(self) -> Tensor: ...  # (Q, D)
+
+
+@runtime_checkable
+class SparseLinear(Protocol):
+    """Capability: f_q(d) = <queries_q, weighing(d)> + shift_q + offset(weighing(d)), for an inverted index."""
+
+    @property
+    def queries(self) -> Sparse: ...  # (Q,)
+    @property
+    def weighing(self) -> Callable[[Sparse], Sparse]: ...  # of (N,) documents; the same object gives the same weights
+    @property
+    def shift(self) -> Tensor: ...  # (Q,)
+    def offset(self, weighed: Sparse) -> Tensor | None: ...  # (N,), or None where it is 0
 
 
 @runtime_checkable

@@ -2,6 +2,7 @@
 
 A member is made from (config, docs=): the representations to search, which may be memory-mapped and larger than memory.
 One that first builds something of them is `Buildable`, and takes it again as `built=`.
+It says in `kinds` which kinds of documents it serves, where that is not `Dense` alone.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ STRATEGIES: Table[Strategy[Any]] = Table(
         "exact": "hyperir.index.strategies.exact:Exact",
         "firstorder": "hyperir.index.strategies.firstorder:FirstOrder",
         "graph": "hyperir.index.strategies.graph:Graph",
+        "inverted": "hyperir.index.strategies.inverted:Inverted",
         "ivf": "hyperir.index.strategies.ivf:IVF",
     },
 )

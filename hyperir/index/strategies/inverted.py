@@ -1,0 +1,184 @@
+"""Inverted lists: for every term the documents that have it. Exact, and pays only for the terms of the query."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from hyperir.core.config import Config
+from hyperir.core.docs import Dense, Sparse
+from hyperir.core.errors import CapabilityError, InputError, VectorError
+from hyperir.core.terms import compact
+from hyperir.core.types import Docs, Hits, Relevance, SparseLinear
+from hyperir.index.topk import check_allowed, check_budget, need_k
+
+__all__ = ["Inverted"]
+
+
+class InvertedConfig(Config):
+    """Inverted lists have no options."""
+
+    type: Literal["inverted"] = "inverted"
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The lists of all terms, one behind the other.
+
+    Args:
+        weighing: what made the weights.
+        starts: (U + 1) places where the lists begin.
+        rows: (P,) int32, ascending in a list.
+        weights: (P,) float32.
+        offset: (N,), what a document scores by itself; None is 0.
+    """
+
+    weighing: Callable[[Sparse], Sparse]
+    starts: list[int]
+    rows: Tensor
+    weights: Tensor
+    offset: Tensor | None
+
+
+class Inverted:
+    """Adds up the lists of a query's terms, one after the other, in one number a document.
+
+    Documents without a term of the query come after those with one, in order of rows, wherever k asks for them: the
+    answers are those of exhaustive search. The lists' weights are made for the function's weighing when it first comes,
+    and kept until another does: 8 bytes a term of a document, and 4 more for its place.
+
+    Args:
+        config: see :class:`InvertedConfig`.
+        docs: (N,) of `Sparse`, in memory.
+
+    Raises:
+        CapabilityError: the documents are not sparse.
+    """
+
+    Config = InvertedConfig
+    kinds: ClassVar[tuple[type[Docs], ...]] = (Sparse,)
+
+    def __init__(self, config: InvertedConfig, *, docs: Docs) -> None:
+        if not isinstance(docs, Sparse):
+            raise CapabilityError(
+                "inverted lists are made of sparse documents",
+                expected="Sparse documents",
+                got=Dense.__name__ if isinstance(docs, Dense) else type(docs).__name__,
+                fix='strategy="exact" searches any',
+            )
+        self.config, self.docs = config, docs
+        self._words, self._places = compact(docs.terms)
+        self._lists: Lists | None = None
+
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
+        """The k best rows of every query, (Q, k); ties broken by row; padded with -1 where k > N.
+
+        `Hits.scored` is the length of the query's lists; or N, where that is less or every document has an offset.
+
+        Args:
+            f: a function with the capability `SparseLinear`.
+            k: how many.
+            allowed: (N,) bool, True where a row may come back; None allows all.
+            budget: documents scored for a query, at most.
+
+        Raises:
+            InputError: k < 1, `allowed` of another shape or type, or more documents to score than the budget.
+            CapabilityError: the function is no weighted sum over terms.
+            VectorError: the function gave NaN for a document that may come back.
+        """
+        need_k(k)
+        check_budget(budget)
+        if not isinstance(f, SparseLinear):
+            raise CapabilityError(
+                "inverted cannot search with this relevance function",
+                expected="a function with the capability SparseLinear",
+                got=type(f).__name__,
+                fix='strategy="exact" serves any',
+            )
+        n = self.docs.shape[0]
+        if allowed is not None:
+            check_allowed(allowed, n)
+            allowed = allowed.cpu()
+        scores, rows = torch.full((f.num_queries, k), -math.inf), torch.full((f.num_queries, k), -1)
+        scored = 0
+        with torch.inference_mode():
+            lists, queries, shift = self._made(f), f.queries, f.shift
+            buffer = torch.empty(n)
+            for query in range(f.num_queries):
+                spans, weights = self._spans(queries[query : query + 1], lists)
+                count = min(sum(end - start for start, end in spans), n) if lists.offset is None else n
+                _check_cost(count, budget)
+                _accumulate(buffer, lists, spans, weights)
+                if allowed is not None:
+                    buffer.masked_fill_(~allowed, -math.inf)
+                found, at = _top(buffer, k)
+                scores[query, : len(found)], rows[query, : len(at)] = found + shift[query], at
+                scored = max(scored, count)
+        if scores.isnan().any():
+            query, place = (int(i) for i in scores.isnan().nonzero()[0])
+            raise VectorError(
+                f"the relevance function of query {query} gave NaN for row {int(rows[query, place])}",
+                expected="finite scores",
+                fix="check the weights of the query and of the documents",
+            )
+        return Hits(rows, scores, scored)
+
+    def _made(self, f: SparseLinear) -> Lists:
+        """The lists of this function's weighing."""
+        from scipy.sparse import csr_array
+
+        lists = self._lists
+        if lists is not None and lists.weighing == f.weighing:
+            return lists
+        docs = f.weighing(self.docs)
+        parts = (docs.weights.float().numpy(), self._places.numpy(), docs.indptr.numpy())
+        columns = csr_array(parts, shape=(docs.shape[0], max(len(self._words), 1))).tocsc()  # a counting sort
+        rows, weights = torch.from_numpy(columns.indices), torch.from_numpy(columns.data)
+        self._lists = Lists(f.weighing, columns.indptr.tolist(), rows, weights, f.offset(docs))
+        return self._lists
+
+    def _spans(self, query: Sparse, lists: Lists) -> tuple[list[tuple[int, int]], list[float]]:
+        """Where the lists of a query's known terms are, and what the terms weigh."""
+        if not len(self._words):
+            return [], []
+        at = torch.searchsorted(self._words, query.terms).clamp_max(len(self._words) - 1)
+        known = self._words[at] == query.terms
+        spans = [(lists.starts[place], lists.starts[place + 1]) for place in at[known].tolist()]
+        return spans, query.weights[known].tolist()
+
+
+def _check_cost(count: int, budget: int | None) -> None:
+    if budget is not None and count > budget:
+        raise InputError(
+            f"inverted scores every document with a term of the query, and the budget is below their number, {count:,}",
+            expected=f"a budget of {count:,} or more",
+            got=f"budget = {budget:,}",
+        )
+
+
+def _accumulate(scores: Tensor, lists: Lists, spans: list[tuple[int, int]], weights: list[float]) -> None:
+    if lists.offset is None:
+        scores.zero_()
+    else:
+        scores.copy_(lists.offset)
+    for (start, end), weight in zip(spans, weights, strict=True):
+        scores.index_add_(0, lists.rows[start:end], lists.weights[start:end], alpha=weight)
+
+
+def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """The k best of (N,), best first, ties by row, none of -inf; fewer where there are not so many."""
+    top, rows = scores.topk(min(k, len(scores)))
+    if not len(top) or (top[-1] > -math.inf and int((scores >= top[-1]).sum()) == len(top)):
+        rows = rows.sort().values
+    else:  # as for every document without a term of the query, topk keeps any of those that tie at the last place
+        rows = (scores > top[-1]).nonzero().flatten()
+        if top[-1] > -math.inf:
+            ties = (scores == top[-1]).nonzero().flatten()[: len(top) - len(rows)]
+            rows = torch.cat([rows, ties]).sort().values
+    found, order = scores[rows].sort(descending=True, stable=True)
+    return found, rows[order]
