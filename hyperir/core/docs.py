@@ -38,7 +38,7 @@ class Sparse:
     """A few weighted terms a document, in compressed rows; terms are whole numbers of a vocabulary of any size.
 
     Args:
-        indptr: (M + 1,) int64 from 0: document i, in row-major order of `shape`, has the places indptr[i]:indptr[i + 1].
+        indptr: (M + 1,) int64 from 0: document i, in row-major order of `shape`, has places indptr[i]:indptr[i + 1].
         terms: (P,) int64, 0 or greater, each once a document.
         weights: (P,) floating point.
         batch: the shape, whose product is M; None is (M,).
@@ -64,8 +64,13 @@ class Sparse:
                 return Sparse(bounds - first, self.terms[first:last], self.weights[first:last])
             rows = torch.arange(start, stop, step)
         flat = rows.reshape(-1)
+        if len(flat):
+            low, high = (int(bound) for bound in flat.aminmax())
+            if low < -n or high >= n:
+                raise IndexError(f"row {low if low < -n else high} of {n:,} documents")
+            flat = torch.where(flat < 0, flat + n, flat) if low < 0 else flat
         starts = self.indptr[flat]
-        lengths = self.indptr[torch.where(flat < 0, flat + n, flat) + 1] - starts
+        lengths = self.indptr[flat + 1] - starts
         indptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         places = torch.arange(int(indptr[-1])) + (starts - indptr[:-1]).repeat_interleave(lengths)
         return Sparse(indptr, self.terms[places], self.weights[places], rows.shape)

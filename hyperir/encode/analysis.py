@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterable
 from itertools import chain
 from typing import Any, Literal
@@ -89,6 +90,7 @@ class Analyser(dict[str, int]):
         named = config.stop_words
         self._stop = ENGLISH if named == "english" else frozenset() if named == "none" else frozenset(named)
         self._stemmer = _stemmer(config.stemmer)
+        self._turn = threading.Lock()  # Snowball's stemmers serve one thread at a time
 
     def __missing__(self, word: str) -> int:
         term = self._term(word)
@@ -102,7 +104,13 @@ class Analyser(dict[str, int]):
         return term_of(stem) if stem else DROPPED
 
     def _stemmed(self, word: str) -> str:
-        return word if self._stemmer is None else str(self._stemmer.stemWord(word))
+        if self._stemmer is None:
+            return word
+        with self._turn:
+            return str(self._stemmer.stemWord(word))
+
+    def __reduce__(self) -> Any:
+        return (Analyser, (self.config,))
 
     def words(self, text: str) -> list[str]:
         """The words of a text that count, stemmed, in order."""

@@ -171,9 +171,11 @@ def _accumulate(scores: Tensor, lists: Lists, spans: list[tuple[int, int]], weig
 
 
 def _top(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """The k best of (N,), best first, ties by row, none of -inf; fewer where there are not so many."""
+    """The k best of (N,), best first, ties by row, none of -inf; fewer where there are not so many. NaN stays."""
     top, rows = scores.topk(min(k, len(scores)))
-    if not len(top) or (top[-1] > -math.inf and int((scores >= top[-1]).sum()) == len(top)):
+    if not len(top) or top[0].isnan():
+        return top, rows
+    if top[-1] > -math.inf and int((scores >= top[-1]).sum()) == len(top):
         rows = rows.sort().values
     else:  # as for every document without a term of the query, topk keeps any of those that tie at the last place
         rows = (scores > top[-1]).nonzero().flatten()
