@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from hyperir.core.docs import Sparse
+from hyperir.core.terms import compact
 
 __all__ = ["SparseDistance", "SparseInner", "as_stored", "normalized", "products"]
 
@@ -29,11 +30,11 @@ def normalized(docs: Sparse) -> Sparse:
 
 def products(queries: Sparse, docs: Sparse) -> Tensor:
     """Inner products of (Q,) queries with (N,) documents -> (Q, N), or with own candidates (Q, K) -> (Q, K)."""
-    words, columns = queries.terms.unique(return_inverse=True)
+    words, columns = compact(queries.terms)
     count = queries.shape[0]
     if not len(words):
         return torch.zeros(docs.shape if len(docs.shape) == 2 else (count, docs.shape[0]))
-    table = torch.zeros(count, len(words)).index_put((queries.owners, columns), queries.weights.float())
+    table = torch.zeros(count, len(words)).index_put((queries.owners, columns.long()), queries.weights.float())
     at = torch.searchsorted(words, docs.terms).clamp_max(len(words) - 1)
     kept = (words[at] == docs.terms).nonzero().flatten()
     at, owners, weights = at[kept], docs.owners[kept], docs.weights[kept].float()
@@ -44,7 +45,7 @@ def products(queries: Sparse, docs: Sparse) -> Tensor:
     step = max(CELLS // max(len(kept), 1), 1)
     parts = [
         torch.zeros(len(part), docs.shape[0]).scatter_add(1, owners.expand(len(part), -1), part[:, at] * weights)
-        for part in table.split(step)
+        for part in torch.split(table, step)
     ]
     return torch.cat(parts)
 

@@ -57,7 +57,7 @@ class Statistics:
         return self._with(other, -1)
 
     def _with(self, other: Statistics, sign: int) -> Statistics:
-        terms, places = torch.cat([self.terms, other.terms]).unique(return_inverse=True)
+        terms, places = compact(torch.cat([self.terms, other.terms]))
         changes = torch.cat([self.frequencies, sign * other.frequencies])
         frequencies = torch.zeros_like(terms).index_add(0, places, changes)
         kept = frequencies > 0

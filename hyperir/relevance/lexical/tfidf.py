@@ -90,7 +90,7 @@ class Letters:
     unit: bool
 
     def __call__(self, counts: Sparse) -> Sparse:
-        frequency, rarity, length = self.letters
+        frequency, rarity, length = tuple(self.letters)
         weights = _frequency(frequency, counts)
         if self.statistics is not None:
             weights = weights * _rarity(rarity, self.statistics, counts.terms)
