@@ -11,6 +11,7 @@ from hyperir.corpus import READERS
 from hyperir.hypernet import HEADS
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
+from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.qnets import QNETS
 
 ROOT = Path(hyperir.__file__).parent.parent
@@ -62,6 +63,17 @@ def test_the_filters_of_the_documentation_do_what_it_says(tmp_path, monkeypatch)
     assert ["".join(ids) for ids in found] == expected
 
 
+def test_the_page_about_words_does_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "lexical.md").read_text(), re.DOTALL)
+    names = {}
+    exec(compile(snippet, "lexical.md", "exec"), names)
+    assert names["scores"].shape == (1, 3)
+    assert names["hits"].rows.tolist() == [[0, 1]]
+    assert names["best"].id == "cat"
+    assert len(names["LexicalIndex"].load("words.index")) == 2
+
+
 def test_the_commands_of_the_readme_exist():
     from hyperir.cli import app
 
@@ -83,6 +95,7 @@ def test_the_table_of_members_is_complete():
         "HEADS": HEADS,
         "STRATEGIES": STRATEGIES,
         "READERS": READERS,
+        "LEXICAL": LEXICAL,
     }.items():
         row = next(line for line in text.splitlines() if f".{name}`" in line)
         assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == set(table), name

@@ -197,7 +197,7 @@ def evaluate_(
     more: Annotated[list[str] | None, typer.Argument(metavar="[MEASURE]...", help="More measures.")] = None,
     run: Annotated[Path | None, typer.Option(help="Measure a TREC run,")] = None,
     index_: Annotated[Path | None, typer.Option("--index", help="or an index,")] = None,
-    model: Annotated[str | None, typer.Option("--model", "-M", help="or a model by its name, or bm25;")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-M", help="or a model by its name, bm25, tfidf;")] = None,
     collection: Annotated[
         str | None, typer.Option(help="against a collection, a source as of `hyperir index`,")
     ] = None,

@@ -48,8 +48,12 @@ class LexicalIndex:
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, rows: Iterable[Row]) -> int:
+    def add(self, rows: Iterable[Row], *, show_progress: bool = True) -> int:
         """Add documents, all of them or on an error none.
+
+        Args:
+            rows: as for the index.
+            show_progress: show a bar where it takes over a second.
 
         Returns:
             How many were added.
@@ -69,7 +73,7 @@ class LexicalIndex:
                 )
         if not new:
             return 0
-        counts = self.model.encode_document(new)
+        counts = self.model.encode_document(new, show_progress_bar=show_progress)
         self._places.update((row["id"], place) for place, row in enumerate(new, len(self._rows)))
         self._rows += [dict(row) for row in new]
         self._counts = Sparse.cat([self._counts, counts])

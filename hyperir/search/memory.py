@@ -16,7 +16,8 @@ from hyperir.encode import load
 from hyperir.encode.needs import say_needs, survey
 from hyperir.index.checks import check_rows
 from hyperir.index.strategies import STRATEGIES
-from hyperir.search.bm25 import BM25
+from hyperir.relevance.lexical import LEXICAL
+from hyperir.search.lexical import LexicalIndex
 from hyperir.search.run import run_of
 
 __all__ = ["run_in_memory"]
@@ -35,10 +36,10 @@ def run_in_memory(
 ) -> dict[str, dict[str, float]]:
     """What a bare model answers to queries, by exhaustive search under its own relevance function.
 
-    Memory holds every document's id and vector, N x D x 4 bytes, and the texts of one block; for "bm25" all texts.
+    Memory holds every document's id and vector, N x D x 4 bytes, and the texts of one block; of words all texts.
 
     Args:
-        model: a model, what `hyperir.load` takes, or "bm25".
+        model: a model, what `hyperir.load` takes, or a member of `LEXICAL`: "bm25" or "tfidf".
         collection: the documents; read twice, first for their number.
         queries: texts by query id.
         k: answers a query, at most.
@@ -49,13 +50,13 @@ def run_in_memory(
         ModelError: there is no such model.
         CollectionError, InputError, DuplicateIdError: a document cannot be used; names it.
     """
-    if model == "bm25":
+    if isinstance(model, str) and model in list(LEXICAL):
         rows = list(track(collection.documents(), "Reading", collection.count, "documents", show=show_progress))
-        check_rows(rows, 0)
-        bm25 = BM25(rows)
+        index = LexicalIndex(model)
+        index.add(rows, show_progress=show_progress)
         return run_of(
             queries,
-            lambda texts: ({hit.id: hit.score for hit in hits} for hits in bm25.search(texts, k)),
+            lambda texts: ({hit.id: hit.score for hit in hits} for hits in index.search(texts, k)),
             show_progress=show_progress,
         )
     encoder = load(model) if isinstance(model, str) else model

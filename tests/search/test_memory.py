@@ -53,7 +53,15 @@ def test_more_documents_than_are_encoded_together(model):
 def test_bm25_by_its_name():
     found = run_in_memory("bm25", Rows(ROWS), QUERIES, 3, show_progress=False)
     hits = BM25(ROWS).search(list(QUERIES.values()), 3)
-    assert found == {query: {h.id: h.score for h in some} for query, some in zip(QUERIES, hits, strict=True)}
+    for (query, answers), some in zip(found.items(), hits, strict=True):
+        assert query in QUERIES
+        assert list(answers) == [hit.id for hit in some]
+        assert list(answers.values()) == pytest.approx([hit.score for hit in some], rel=1e-5)
+
+
+def test_tfidf_by_its_name():
+    (found,) = run_in_memory("tfidf", Rows(ROWS), {"q": "fox jumps"}, 3, show_progress=False).values()
+    assert next(iter(found)) == "d3"
 
 
 def test_an_empty_collection_answers_with_nothing(model):
