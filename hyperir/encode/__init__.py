@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from hyperir.encode.lexical import LexicalModel
     from hyperir.encode.model import Model
 
-__all__ = ["Model", "load"]
+__all__ = ["LexicalModel", "Model", "load"]
 
 
 def load(
@@ -52,4 +53,8 @@ def __getattr__(name: str) -> Any:
         from hyperir.encode.model import Model
 
         return Model
+    if name == "LexicalModel":
+        from hyperir.encode.lexical import LexicalModel
+
+        return LexicalModel
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,11 +1,16 @@
 """A lexical index: changes equal a fresh one, and the answers are those of the BM25 baseline."""
 
+import os
 import random
+from itertools import islice
+from pathlib import Path
 
 import pytest
 
 from hyperir import BM25
 from hyperir.core.errors import CorruptError, DuplicateIdError, InputError
+from hyperir.corpus import open_collection
+from hyperir.corpus.queries import read_queries
 from hyperir.encode.lexical import LexicalModel
 from hyperir.search.lexical import LexicalIndex
 
@@ -105,3 +110,15 @@ def test_an_empty_index_answers_with_nothing(tmp_path):
     assert index.search(QUERIES) == [[]] * len(QUERIES)
     index.save(tmp_path / "saved")
     assert len(LexicalIndex.load(tmp_path / "saved")) == 0
+
+
+@pytest.mark.skipif(not os.environ.get("HYPERIR_DATA"), reason="HYPERIR_DATA names no folder of real collections")
+@pytest.mark.parametrize("variant", ["robertson", "lucene", "atire", "bm25l", "bm25+"])
+def test_over_a_real_collection_scores_are_those_of_bm25s(variant):
+    folder = Path(os.environ["HYPERIR_DATA"], "cranfield")
+    rows = list(open_collection(folder).documents())
+    queries = [text for _, text in islice(read_queries(folder / "queries.jsonl.gz").items(), 40)]
+    theirs = BM25(rows, method=variant).search(queries, 10)
+    ours = LexicalIndex(LexicalModel({"type": "bm25", "variant": variant}), rows).search(queries, 10)
+    for mine, other in zip(ours, theirs, strict=True):
+        assert [hit.score for hit in mine] == pytest.approx([hit.score for hit in other], abs=1e-4)
