@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hyperir.core.errors import InputError
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "check_same_queries", "compare", "paired_t_test"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,15 @@ def compare(a: Mapping[str, float], b: Mapping[str, float]) -> Comparison:
     Raises:
         InputError: the two are not about the same queries.
     """
+    check_same_queries(a, b)
+    differences = [a[query] - b[query] for query in a]
+    wins, losses = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
+    mean = sum(differences) / len(differences) if differences else 0.0
+    return Comparison(mean, paired_t_test(differences), wins, len(differences) - wins - losses, losses)
+
+
+def check_same_queries(a: Mapping[str, float], b: Mapping[str, float]) -> None:
+    """Raise InputError unless both have a value for the same queries."""
     if a.keys() != b.keys():
         odd = sorted(a.keys() ^ b.keys())
         raise InputError(
@@ -41,13 +50,10 @@ def compare(a: Mapping[str, float], b: Mapping[str, float]) -> Comparison:
             expected=f"the same queries on both sides ({len(a)} and {len(b)})",
             got=f"{len(odd)} on one side only, for example {odd[0]!r}",
         )
-    differences = [a[query] - b[query] for query in a]
-    wins, losses = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
-    mean = sum(differences) / len(differences) if differences else 0.0
-    return Comparison(mean, _paired_t_test(differences), wins, len(differences) - wins - losses, losses)
 
 
-def _paired_t_test(differences: list[float]) -> float:
+def paired_t_test(differences: Sequence[float]) -> float:
+    """The two-sided p-value of the paired t-test; 1 where nothing differs, 0 where every query differs by the same."""
     from scipy import special
 
     n = len(differences)
