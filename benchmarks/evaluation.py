@@ -67,7 +67,10 @@ def main():
         print(f"ir_measures {alone:6.2f} s   HyperIR {ours:6.2f} s   {ours / alone:.2f} times")
     apart = max(abs(scores.mean(str(measure)) - value) for measure, value in means.items())
     print(f"median {statistics.median(ratios):.2f} times; means differ by at most {apart:.1e}")
-    for name, work in {"ir_measures": lambda: theirs(qrels, run), "HyperIR": lambda: evaluate(qrels, run, MEASURES)}.items():
+    for name, work in {
+        "ir_measures": lambda: theirs(qrels, run),
+        "HyperIR": lambda: evaluate(qrels, run, MEASURES),
+    }.items():
         tracemalloc.start()
         work()
         print(f"{name}: {tracemalloc.get_traced_memory()[1] / 1e6:,.0f} MB at most beside the run")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,6 +36,8 @@ from hyperir.core.errors import InputError, LockedError
 
 if TYPE_CHECKING:
     from hyperir.core.types import Hit
+    from hyperir.corpus.collection import Collection
+    from hyperir.evaluate.measures import Run
     from hyperir.index.place import Place
 
 __all__ = ["demo", "evaluate_", "index", "search"]
@@ -205,6 +208,11 @@ def evaluate_(
     split: Annotated[str, typer.Option(help="Of the collection.")] = "test",
     measure: Measures = ["nDCG@10", "RR@10", "R@100"],  # noqa: B006 - typer copies it
     k: Annotated[int, typer.Option("-k", min=1, help="With --index or --model: answers a query.")] = 1000,
+    threshold: Annotated[int, typer.Option(min=1, help="The first relevant grade of RR, AP, P, R and others.")] = 1,
+    variations: Annotated[
+        bool, typer.Option("--variations", help="With --index or --model: also queries with typing errors.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the variations.")] = 0,
     by_query: Annotated[bool, typer.Option("--by-query", help="Also every query's values (JSON).")] = False,
     as_json: AsJson = False,
     offline: Offline = False,
@@ -219,43 +227,66 @@ def evaluate_(
             expected="--run FILE, --index FOLDER or --model NAME; and --collection SOURCE, or for a run --qrels FILE",
             got=" ".join(given) or "neither",
         )
-    from hyperir.evaluate import check_measures, evaluate
+    if variations and run is not None:
+        raise InputError("a run cannot be searched with other queries", expected="--index or --model", got="--run")
+    from hyperir.evaluate import at_threshold, evaluate, threshold_note
 
-    wanted = [name for text in [*measure, *(more or [])] for name in text.replace(",", " ").split()]
-    check_measures(wanted)
+    wanted = at_threshold([n for text in [*measure, *(more or [])] for n in text.replace(",", " ").split()], threshold)
     from hyperir.corpus import open_collection
     from hyperir.corpus.trec import read_qrels, read_run
 
+    search_by: Callable[[dict[str, str]], Run] | None = None
+    queries: dict[str, str] = {}
     if collection is None:
-        assert run is not None
         assert qrels is not None
-        judged, answers = read_qrels(qrels), read_run(run)
+        judged = read_qrels(qrels)
     else:
         source = open_collection(collection)
         judged = source.qrels(split)
-        if run is not None:
-            answers = read_run(run)
-        elif index_ is not None:
-            from hyperir.search import Index
-
-            answers = Index.open(index_).run(source.queries(split), k)
-        else:
-            assert model is not None
-            from hyperir.search.memory import run_in_memory
-
-            answers = run_in_memory(model, source, source.queries(split), k)
+        queries = source.queries(split) if run is None else {}
+    if run is not None:
+        answers: Run = read_run(run)
+    else:
+        search_by = _search_of(index_, model, source, k)
+        answers = search_by(queries)
     scores = evaluate(judged, answers, wanted)
+    robust = None
+    if variations and search_by is not None:
+        from hyperir.evaluate.robustness import robustness
+
+        robust = robustness(judged, queries, search_by, wanted, seed=seed, written=scores)
+    note = threshold_note(wanted, judged)
     if as_json or by_query:
         print_json(
             {"queries": len(scores.by_query[wanted[0]]), "missing": scores.missing, "unjudged@10": scores.unjudged}
             | scores.means()
+            | ({"relevant": note} if note else {})
+            | ({"variations": robust.as_dict()} if robust else {})
             | ({"by_query": scores.by_query} if by_query else {})
         )
         return
     for name, value in scores.means().items():
         print(f"{name}\t{value:.4f}")
+    if robust is not None:
+        print(f"\n{robust}")
     notes = f"{len(scores.by_query[wanted[0]]):,} judged queries; {scores.unjudged:.0%} of the top 10 unjudged"
     say(notes + (f"; {scores.missing} queries without an answer count as 0" if scores.missing else ""))
+    if note:
+        say(note)
+
+
+def _search_of(folder: Path | None, model: str | None, source: Collection, k: int) -> Callable[[dict[str, str]], Run]:
+    """Queries to a run: of an index, or of a model whose documents are encoded once."""
+    if folder is not None:
+        from hyperir.search import Index
+
+        opened = Index.open(folder)
+        return lambda queries: opened.run(queries, k)
+    assert model is not None
+    from hyperir.search.bare import Bare
+
+    bare = Bare(model, source)
+    return lambda queries: bare.run(queries, k)[0]
 
 
 def _remove_empty(place: Place) -> None:

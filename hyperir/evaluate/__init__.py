@@ -5,12 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hyperir.evaluate.compare import Comparison, compare
-from hyperir.evaluate.measures import DEFAULT_MEASURES, Scores, check_measures, evaluate
+from hyperir.evaluate.holm import holm
+from hyperir.evaluate.measures import DEFAULT_MEASURES, Scores, evaluate
+from hyperir.evaluate.names import at_threshold, check_measures, threshold_note
+from hyperir.evaluate.systems import Comparisons, compare_systems
+from hyperir.evaluate.variations import VARIATIONS, vary
 
 if TYPE_CHECKING:
     from hyperir.evaluate.benching import Bench, bench
 
-__all__ = ["DEFAULT_MEASURES", "Bench", "Comparison", "Scores", "bench", "check_measures", "compare", "evaluate"]
+__all__ = [
+    "DEFAULT_MEASURES",
+    "VARIATIONS",
+    "Bench",
+    "Comparison",
+    "Comparisons",
+    "Scores",
+    "at_threshold",
+    "bench",
+    "check_measures",
+    "compare",
+    "compare_systems",
+    "evaluate",
+    "holm",
+    "threshold_note",
+    "vary",
+]
 
 
 def __getattr__(name: str) -> Any:

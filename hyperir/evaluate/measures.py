@@ -127,7 +127,10 @@ def _values(
         queries = {str(number): query for number, query in enumerate(judged, 1)}
         docs: dict[str, str] = {}
         numbered = [
-            {n: {docs.setdefault(doc, str(len(docs))): value for doc, value in table[query].items()} for n, query in pairs}
+            {
+                n: {docs.setdefault(doc, str(len(docs))): value for doc, value in table[query].items()}
+                for n, query in pairs
+            }
             for table, pairs in ((judged, queries.items()), (run, queries.items()))
         ]
         for value in ir_measures.iter_calc(others, *numbered):

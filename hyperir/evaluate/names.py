@@ -19,14 +19,16 @@ def parse_measure(name: str) -> Any:
     import ir_measures
 
     try:
-        measure = ir_measures.parse_measure(name)
+        measure: Any = ir_measures.parse_measure(name)
         measure.validate_params()
     except (ValueError, NameError, SyntaxError, KeyError, TypeError, AttributeError, AssertionError) as error:
         known = sorted(ir_measures.measures.registry)
         stem = name.split("@")[0].split("(")[0]
         got = str(error)
         if stem in known:
-            needed = [key for key, info in ir_measures.measures.registry[stem].SUPPORTED_PARAMS.items() if info.required]
+            needed = [
+                key for key, info in ir_measures.measures.registry[stem].SUPPORTED_PARAMS.items() if info.required
+            ]
             raise InputError(
                 f"the measure {name!r} lacks a parameter, or has a wrong one",
                 expected=f"{stem} with {' and '.join(needed)}, such as {_example(stem, needed)}" if needed else "",

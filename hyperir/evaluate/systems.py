@@ -157,8 +157,11 @@ def compare_systems(
     if len(names) < 2:
         raise InputError("a comparison needs two systems", expected="2 or more", got=", ".join(names) or "none")
     if baseline is not None and baseline not in scores:
-        raise InputError(f"the baseline {baseline!r} is none of the systems", expected="one of " + ", ".join(names),
-                         fix=nearest(baseline, names))
+        raise InputError(
+            f"the baseline {baseline!r} is none of the systems",
+            expected="one of " + ", ".join(names),
+            fix=nearest(baseline, names),
+        )
     if not 0 < level < 1 or rounds < 1:
         raise InputError("bad settings", expected="0 < level < 1 and rounds >= 1", got=f"{level} and {rounds}")
     measures = next(iter(scores.values())).measures

@@ -42,19 +42,19 @@ def vary(queries: Mapping[str, str], kind: str, *, seed: int = 0, errors: int = 
 def _varied(text: str, kind: str, draw: random.Random, errors: int) -> str:
     words = text.split()
     if kind == "order":
-        return " ".join(_another_order(words, draw))
+        return " ".join(_another_order(words, draw)) if len(set(words)) > 1 else text
     change = VARIATIONS[kind]
     able = [at for at, word in enumerate(words) if change(word, draw) != word]
     long = [at for at in able if len(words[at]) >= SHORTEST]
     chosen = long or able
+    if not chosen:
+        return text
     for at in draw.sample(chosen, min(errors, len(chosen))):
         words[at] = change(words[at], draw)
     return " ".join(words)
 
 
 def _another_order(words: list[str], draw: random.Random) -> list[str]:
-    if len(set(words)) < 2:
-        return words
     while (shuffled := draw.sample(words, len(words))) == words:
         pass
     return shuffled

@@ -35,6 +35,13 @@ class BM25:
             texts = [f"{row.get('title') or ''}\n{row['text']}" for row in self.rows]
             self._engine.index(self._tokens(texts), show_progress=False)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the inverted index in memory, without texts and the list of words."""
+        if not self.rows:
+            return 0
+        return sum(int(self._engine.scores[part].nbytes) for part in ("data", "indices", "indptr"))
+
     def _tokens(self, texts: Sequence[str]) -> Any:
         import bm25s
 

@@ -49,13 +49,16 @@ def comparison_sections(
     parts += ["<h2>Comparisons</h2>", _pairs(found)]
     drawn = [pair for pair in found.pairs if pair.measure == first]
     more = f"; the first {MOST_PICTURES} of {len(drawn)} comparisons" if len(drawn) > MOST_PICTURES else ""
-    parts.append(f"<h2>Each query's difference in {escape(first)}</h2><p class=\"quiet\">Sorted{more}.</p>")
+    parts.append(f'<h2>Each query\'s difference in {escape(first)}</h2><p class="quiet">Sorted{more}.</p>')
+    largest = max(
+        (abs(value) for pair in drawn[:MOST_PICTURES] for value in found.differences(pair).values()), default=0
+    )
     pictures = []
     for pair in drawn[:MOST_PICTURES]:
         name = f"{pair.a} − {pair.b}"
         differences = found.differences(pair)
         pictures.append(
-            f"<figure><h3>{escape(name)}</h3>{difference_bars(f'{name}, {first}', differences)}"
+            f"<figure><h3>{escape(name)}</h3>{difference_bars(f'{name}, {first}', differences, largest=largest)}"
             f"<figcaption>{_extremes(differences, texts or {})}</figcaption></figure>"
         )
     parts.append('<div class="grid">' + "".join(pictures) + "</div>")
@@ -105,7 +108,9 @@ def _pairs(found: Comparisons) -> str:
                 "<b>significant</b>" if found.significant(pair) else "",
             ]
         )
-    told = "p-values after Holm's correction, and below each alone; the effect is in standard deviations of differences."
+    told = (
+        "p-values after Holm's correction, and below each alone; the effect is in standard deviations of differences."
+    )
     return html_table(head, body) + f'<p class="quiet">{told}</p>'
 
 

@@ -73,7 +73,9 @@ def html_table(head: Sequence[str], body: Sequence[Sequence[str]], *, words: int
     top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
     rows = "".join(
         "<tr>"
-        + "".join(f'<td class="words">{cell}</td>' if at == words else f"<td>{cell}</td>" for at, cell in enumerate(row))
+        + "".join(
+            f'<td class="words">{cell}</td>' if at == words else f"<td>{cell}</td>" for at, cell in enumerate(row)
+        )
         + "</tr>\n"
         for row in body
     )

@@ -23,7 +23,7 @@ def interval_plot(title: str, rows: Sequence[tuple[str, float, float, float]]) -
         title: plain text.
         rows: name, mean, low, high.
     """
-    left = 12 + 6.6 * min(max(len(name) for name, *_ in rows), 26)
+    left = 12 + 7.2 * min(max(len(name) for name, *_ in rows), 26)
     right, top = 52, 6
     low, high = min(row[2] for row in rows), max(row[3] for row in rows)
     step = nice_step((high - low) or max(abs(high), 0.1))
@@ -53,18 +53,19 @@ def interval_plot(title: str, rows: Sequence[tuple[str, float, float, float]]) -
     return _svg(title, height, parts)
 
 
-def difference_bars(title: str, differences: Mapping[str, float]) -> str:
+def difference_bars(title: str, differences: Mapping[str, float], *, largest: float = 0.0) -> str:
     """A bar for each query's difference, in the order given; where there are many queries a bar is a mean of some.
 
     Args:
         title: plain text.
         differences: query id -> difference.
+        largest: the axis goes at least to it and its negative, so that several plots can share their scale.
     """
     items = list(differences.items())
     share = math.ceil(len(items) / MOST_BARS)
     groups = [items[at : at + share] for at in range(0, len(items), share)]
     bars = [(_name(group), sum(value for _, value in group) / len(group)) for group in groups]
-    largest = max(abs(value) for _, value in bars) or 1.0
+    largest = max(largest, *(abs(value) for _, value in bars)) or 1.0
     left, top = 44, 8
     middle = top + BARS_HEIGHT / 2
     width = (WIDTH - left) / len(bars)

@@ -28,7 +28,8 @@ def comparison_text(
         rows = found.hardest(found.measures[0], hardest)
         names = [system.name for system in found.systems]
         body = [
-            [row.query, *(f"{row.values[name]:.3f}" for name in names), (texts or {}).get(row.query, "")] for row in rows
+            [row.query, *(f"{row.values[name]:.3f}" for name in names), (texts or {}).get(row.query, "")]
+            for row in rows
         ]
         parts.append(columns([f"hardest by {found.measures[0]}", *names, ""], body))
     return "\n\n".join([*parts, "\n".join([method(found), *notes])])
