@@ -71,7 +71,8 @@ def at_threshold(measures: Iterable[str], threshold: int) -> tuple[str, ...]:
 def relevant_from(name: str) -> int | None:
     """The first relevant grade of a measure; None where it uses the grades themselves, or none at all."""
     measure = parse_measure(name)
-    return int(measure["rel"]) if "rel" in measure.SUPPORTED_PARAMS and _is_whole(measure["rel"]) else None
+    grade = measure["rel"] if "rel" in measure.SUPPORTED_PARAMS else None
+    return grade if isinstance(grade, int) else None  # NumRet has a parameter that is not set: it counts all documents
 
 
 def threshold_note(measures: Sequence[str], qrels: Mapping[str, Mapping[str, int]]) -> str:
@@ -95,14 +96,10 @@ def threshold_note(measures: Sequence[str], qrels: Mapping[str, Mapping[str, int
 
 def _with_threshold(name: str, threshold: int) -> str:
     measure = parse_measure(name)
-    if "rel" not in measure.SUPPORTED_PARAMS or "rel" in measure.params:
+    if relevant_from(name) is None or "rel" in measure.params:
         return name
     changed = str(measure(rel=threshold))
     return name if changed == str(measure) else changed
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int)
 
 
 def _example(stem: str, needed: Sequence[str]) -> str:

@@ -90,3 +90,53 @@ def test_pooled_trec_dl_2019_gives_the_published_bm25_figure(data):
     folder = data / "trec-dl-2019-pooled"
     scores = evaluate(read_qrels(folder / "qrels/full-test.tsv.gz"), read_run(folder / "runs/BM25.tsv.gz"), ["nDCG@10"])
     assert scores.mean("nDCG@10") == pytest.approx(0.5058, abs=5e-5)
+
+
+def test_err_is_its_formula_whatever_the_ids():
+    """gdeval reads topics that are numbers, so that ERR could not be had for queries named otherwise."""
+    qrels = {"q one": {"a b": 2, "c": 1}, "q two": {"c": 1}}
+    run = {"q one": {"a b": 2.0, "c": 1.0}, "q two": {"x": 2.0, "c": 1.0}}
+    found = evaluate(qrels, run, ["ERR@20"]).by_query["ERR@20"]
+    gain = {grade: (2**grade - 1) / 16 for grade in (1, 2)}
+    assert found["q one"] == pytest.approx(gain[2] + (1 - gain[2]) * gain[1] / 2, abs=1e-5)
+    assert found["q two"] == pytest.approx(gain[1] / 2, abs=1e-5)
+
+
+def test_two_names_of_one_measure_have_the_same_values():
+    scores = evaluate(QRELS, RUN, ["RR@10", "MRR@10", "RR(rel=1)@10"])
+    assert set(scores.means().values()) == {0.5}
+
+
+def test_counts_are_summed():
+    assert evaluate(QRELS, RUN, ["NumRet", "NumRel"]).means() == {"NumRet": 5, "NumRel": 3}
+
+
+def test_judged_in_the_top_ten_is_one_less_unjudged():
+    scores = evaluate(QRELS, RUN, ["Judged@10"])
+    assert scores.mean("Judged@10") == pytest.approx(1 - scores.unjudged)
+
+
+def test_scores_that_differ_in_double_precision_only_keep_their_order():
+    """trec_eval reads single precision, where these are ties, which it breaks by the id."""
+    run = {"q": {"a": 1.0 + 2e-9, "b": 1.0 + 1e-9, "c": 1.0}}
+    for rank, doc in enumerate("abc", 1):
+        assert evaluate({"q": {doc: 1}}, run, ["RR", "RR@10", "AP"]).means() == dict.fromkeys(
+            ("RR", "RR@10", "AP"), 1 / rank
+        )
+
+
+def test_blocks_of_queries_measure_as_ir_measures_alone(monkeypatch):
+    import random
+
+    import ir_measures
+
+    from hyperir.evaluate import measures
+
+    monkeypatch.setattr(measures, "BLOCK", 3)
+    draw = random.Random(0)
+    qrels = {f"q{i}": {f"d{draw.randrange(30)}": draw.randrange(3) for _ in range(9)} | {"r": 1} for i in range(10)}
+    run = {q: {f"d{d}": -float(at) for at, d in enumerate(draw.sample(range(30), 20))} for q in list(qrels)[:-1]}
+    names = ["nDCG@10", "RR@10", "RR", "R@5", "AP(rel=2)", "P@5", "Bpref", "Judged@10", "NumRet", "Rprec", "infAP"]
+    parsed = [ir_measures.parse_measure(name) for name in names]
+    alone = ir_measures.calc_aggregate(parsed, qrels, run)
+    assert evaluate(qrels, run, names).means() == pytest.approx({str(m): v for m, v in alone.items()})
