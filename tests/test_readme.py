@@ -72,6 +72,21 @@ def test_the_page_about_words_does_what_it_says(tmp_path, monkeypatch):
     assert names["hits"].rows.tolist() == [[0, 1]]
     assert names["best"].id == "cat"
     assert len(names["LexicalIndex"].load("words.index")) == 2
+def test_the_page_about_evaluation_does_what_it_says(tmp_path, capsys):
+    import yaml
+
+    from hyperir.evaluate.experiment import read_plan
+
+    page = (ROOT / "docs" / "evaluation.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(snippet, "evaluation.md", "exec"), names)
+    assert "relevant" not in capsys.readouterr().err
+    (pair, _) = names["found"].pairs
+    assert (pair.a, pair.wins, pair.ties, pair.losses) == ("second", 0, 1, 2)
+    (experiment,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "paper.yaml").write_text(experiment)
+    assert list(read_plan(tmp_path / "paper.yaml").systems) == list(yaml.safe_load(experiment)["systems"])
 
 
 def test_the_commands_of_the_readme_exist():

@@ -68,7 +68,7 @@ def evaluate(qrels: Qrels, run: Run, measures: Sequence[str] = DEFAULT_MEASURES)
     if not judged:
         raise InputError("there is nothing to measure against", expected="judgements with a grade above 0")
     answered = [query for query in judged if run.get(query)]
-    if run and not answered:
+    if run and not answered and not any(query in judged for query in run):
         raise InputError(
             "the run answers none of the judged queries",
             expected=f"query ids like {next(iter(judged))!r}",

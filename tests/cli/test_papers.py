@@ -16,7 +16,7 @@ def place(tmp_path_factory):
         rows = [f"q{i} Q0 {doc} {rank} {9 - rank} {name}\n" for i in range(8) for rank, doc in enumerate(docs, 1)]
         (folder / f"{name}.trec").write_text("".join(rows))
     (folder / "qrels.tsv").write_text(QRELS)
-    lines(folder / "queries.jsonl", [{"_id": f"q{i}", "text": f"<question {i}>"} for i in range(8)])
+    lines(folder / "queries.jsonl", [{"_id": f"q{i}", "text": f"<question {i}> good"} for i in range(8)])
     lines(folder / "corpus.jsonl", [{"_id": doc, "text": doc, "title": ""} for doc in ("good", "fair", "bad")])
     (folder / "qrels").mkdir()
     (folder / "qrels" / "test.tsv").write_text(QRELS)

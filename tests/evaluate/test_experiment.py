@@ -58,7 +58,7 @@ def test_the_table_is_filled_and_kept(place, monkeypatch):
     assert found.cells["words", "fruit"].scores.means() == {"RR(rel=2)@10": 1, "R(rel=2)@100": 1}
     assert found.cells["words", "nuts"].scores.mean("R@100") < 1, "without a threshold grade 1 counts as well"
     assert found.cells["q-net", "nuts"].cost.scored == 3
-    assert found.cells["cells", "fruit"].cost.scored < 8 + 2
+    assert 0 < found.cells["cells", "nuts"].cost.scored <= 3 + 2
     assert [pair.b for pair in found.compared["nuts"].pairs] == ["words"] * 4
 
     monkeypatch.setattr(work, "Bare", None)  # nothing is searched again

@@ -31,6 +31,11 @@ def test_a_judged_query_without_an_answer_counts_as_zero():
     assert scores.missing == 1
 
 
+def test_a_run_that_found_nothing_is_worth_nothing():
+    scores = evaluate(QRELS, {"q1": {}, "q2": {}}, ["RR@10"])
+    assert (scores.means(), scores.missing, scores.unjudged) == ({"RR@10": 0}, 2, 0)
+
+
 def test_unjudged_documents_in_the_top_are_counted():
     assert evaluate(QRELS, RUN).unjudged == pytest.approx((0 + 1 / 2) / 2)
 
