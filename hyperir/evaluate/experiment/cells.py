@@ -89,11 +89,19 @@ def fingerprint(system: SystemPlan, collection: CollectionPlan, source: str, k: 
 
 
 def _state(place: str) -> list[tuple[str, int, int]]:
-    """Name, bytes and time of change of a file, or of every file in a folder; nothing where it is not on this disk."""
+    """Name, bytes and time of change of a file, or of every file in a folder; nothing where it is not on this disk.
+
+    Of a BEIR folder only its own files count: reports and results may well be written beside them.
+    """
     path = Path(place).expanduser()
     files = [path] if path.is_file() else []
     if path.is_dir():
         files = [Path(folder) / name for folder, _, names in os.walk(path) for name in names]
+        parts = {file: file.relative_to(path).parts[0] for file in files}
+        if any(part.startswith("corpus.jsonl") for part in parts.values()):
+            files = [
+                file for file, part in parts.items() if part.startswith(("corpus.", "queries.")) or part == "qrels"
+            ]
     facts = []
     for file in sorted(files):
         found = file.stat()
