@@ -46,7 +46,7 @@ class Robustness:
             cells = []
             for measure in self.found.measures:
                 drop, pair = self.drop(measure, system.name), self.found.pair(measure, system.name, WRITTEN)
-                lost = "" if drop is None else f" {-drop:+.1f} %"
+                lost = "" if drop is None else f" {0.0 - round(drop, 1):+.1f} %"
                 p = "" if pair is None else f" p {p_text(pair.permutation_holm)}"
                 cells.append(f"{system.means[measure]:.4f}{lost}{p}")
             body.append([system.name, f"{self.changed[system.name]:.0%}", *cells])
