@@ -72,6 +72,8 @@ def test_the_page_about_words_does_what_it_says(tmp_path, monkeypatch):
     assert names["hits"].rows.tolist() == [[0, 1]]
     assert names["best"].id == "cat"
     assert len(names["LexicalIndex"].load("words.index")) == 2
+
+
 def test_the_page_about_evaluation_does_what_it_says(tmp_path, capsys):
     import yaml
 
