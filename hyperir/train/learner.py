@@ -1,0 +1,85 @@
+"""From a recipe to the model as it is before the first step: loaded, changed, and what stays made to stay."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from hyperir.core.errors import InputError
+from hyperir.encode import load
+from hyperir.encode.config import TextEncoderConfig
+from hyperir.encode.model import Model
+from hyperir.encode.text_encoder import TextEncoder
+from hyperir.index.store import Store
+from hyperir.search.fingerprint import check_fingerprint
+from hyperir.train.recipe import Recipe
+
+__all__ = ["build_model", "open_documents"]
+
+
+def build_model(recipe: Recipe) -> Model:
+    """The model to be trained; parameters that stay do not require gradients."""
+    start = load(recipe.model.start)
+    model = Model(
+        _side(start.document, recipe.model.document_length),
+        _side(start.query, recipe.model.query_length, own=recipe.model.separate or recipe.regime.index is not None),
+        recipe.model.relevance if recipe.model.relevance is not None else start.relevance_config,
+        seed=recipe.seed,
+        name=start.name,
+    )
+    if recipe.model.relevance is None:
+        model.relevance.load_state_dict(start.relevance.state_dict())
+        model.trained = start.trained
+    if recipe.model.dropout is not None:
+        for each in (model.document, model.query):
+            _set_dropout(each, recipe.model.dropout)
+    if recipe.regime.index is not None:
+        model.document.requires_grad_(False)
+    if recipe.regime.queries == "head":
+        model.query.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InputError(
+            "nothing is left to learn",
+            expected="a relevance function with weights, or a transformer that learns",
+            got=f"relevance {model.relevance_config.type!r}, regime.queries = 'head'",  # type: ignore[attr-defined]
+            fix='regime.queries=all, or model.relevance="{type: hyper}"',
+        )
+    return model
+
+
+def open_documents(recipe: Recipe, model: Model) -> Store | None:
+    """The index whose vectors are the documents, if the recipe names one.
+
+    Raises:
+        FingerprintError: another model than the one to start from made its vectors.
+    """
+    if recipe.regime.index is None:
+        return None
+    store = Store.open(recipe.regime.index)
+    check_fingerprint(store, model)
+    return store
+
+
+def _side(encoder: TextEncoder, length: int | None, own: bool = False) -> TextEncoder:
+    values = encoder.config.model_dump() | ({} if length is None else {"max_length": length})
+    backbone = encoder.backbone
+    if length is not None and length > backbone.longest:
+        raise InputError(
+            f"{backbone.name or 'the transformer'} has no positions for so long a text",
+            expected=f"{backbone.longest} tokens at most",
+            got=str(length),
+        )
+    return TextEncoder(copy.deepcopy(backbone) if own else backbone, TextEncoderConfig.parse(values))
+
+
+def _set_dropout(module: nn.Module, p: float) -> None:
+    for each in module.modules():
+        if isinstance(each, nn.Dropout):
+            each.p = p
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """What a checkpoint keeps: the parameters that learn, by name."""
+    return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}
