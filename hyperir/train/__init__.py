@@ -1,0 +1,1 @@
+"""Training: losses, regularisers, training sets, negatives and batches."""
