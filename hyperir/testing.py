@@ -31,6 +31,9 @@ from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
+from hyperir.train.losses import LOSSES
+from hyperir.train.regularisers import REGULARISERS
+from hyperir.train.regularisers.encoded import Encoded
 
 __all__ = ["TABLES", "Law", "laws"]
 
@@ -349,6 +352,115 @@ def k_below_one_is_refused(strategy: str) -> None:
             raise AssertionError(f"k = {k} was accepted")
 
 
+# Laws of losses.
+
+
+def make_batch() -> tuple[Tensor, Tensor]:
+    """Scores (Q, Q, K) and targets (Q, K) that put the positive first, with one pad and one unknown target."""
+    scores, targets = torch.randn(Q, Q, K), torch.rand(Q, K)
+    targets[:, 0] = 4.0
+    scores[:, 1, K - 1], targets[1, K - 1] = -torch.inf, torch.nan
+    targets[2, 2] = torch.nan
+    return scores, targets
+
+
+def make_loss(loss: Any) -> nn.Module:
+    """A loss; one that wraps another wraps the margin MSE."""
+    member = LOSSES[loss] if isinstance(loss, str) else LOSSES[loss.type]
+    wraps = "of" in member.Config.model_fields  # type: ignore[attr-defined]
+    return LOSSES.build({"type": loss, "of": "margin_mse"} if wraps and isinstance(loss, str) else loss)
+
+
+def its_value_is_finite_also_without_targets(loss: str) -> None:
+    scores, targets = make_batch()
+    for known in (targets, torch.full_like(targets, torch.nan)):
+        leaf = scores.clone().requires_grad_()
+        value = make_loss(loss)(leaf, known)
+        assert value.shape == (), value.shape
+        assert torch.isfinite(value), value
+        value.backward()
+        assert leaf.grad is not None
+        assert torch.isfinite(leaf.grad).all(), leaf.grad
+
+
+def pads_change_nothing(loss: str) -> None:
+    scores, targets = make_batch()
+    padded = torch.cat([scores, torch.full((Q, Q, 2), -torch.inf)], -1)
+    unknown = torch.cat([targets, torch.full((Q, 2), torch.nan)], -1)
+    assert_close(make_loss(loss)(padded, unknown), make_loss(loss)(scores, targets))
+
+
+def the_order_of_negatives_does_not_matter(loss: str) -> None:
+    scores, targets = make_batch()
+    order = torch.cat([torch.zeros(1, dtype=torch.int64), 1 + torch.randperm(K - 1)])
+    assert_close(make_loss(loss)(scores[..., order], targets[:, order]), make_loss(loss)(scores, targets))
+
+
+def a_better_positive_lowers_it(loss: str) -> None:
+    scores, targets = make_batch()
+    own = torch.arange(Q)
+    leaf = scores.clone().requires_grad_()
+    make_loss(loss)(leaf, targets).backward()
+    assert leaf.grad is not None
+    assert (leaf.grad[own, own, 0] < 0).all(), leaf.grad[own, own, 0]
+    better = scores.clone()
+    better[own, own, 0] += 0.01
+    assert make_loss(loss)(better, targets) < make_loss(loss)(scores, targets)
+
+
+def a_gradient_reaches_its_parameters(loss: str) -> None:
+    scores, targets = make_batch()
+    module = make_loss(loss)
+    module(scores.requires_grad_(), targets).backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad is not None, name
+        assert torch.isfinite(parameter.grad).all(), name
+
+
+LOSS_LAWS = (
+    its_value_is_finite_also_without_targets,
+    pads_change_nothing,
+    the_order_of_negatives_does_not_matter,
+    a_better_positive_lowers_it,
+    a_gradient_reaches_its_parameters,
+)
+
+
+# Laws of regularisers.
+
+
+def make_encoded() -> tuple[Encoded, list[Tensor]]:
+    """A batch under a q-net, and what a regulariser may send gradients to."""
+    states = make_states()
+    pooled = states.pooled.requires_grad_()
+    hyper = make_relevance({"type": "hyper", "linear": True})
+    written = hyper.hypernetwork(states.tokens, states.mask)  # type: ignore[operator]
+    for tensor in written.values():
+        tensor.retain_grad()
+    vectors = torch.randn(Q, K, D).requires_grad_()
+    f = hyper.qnet.function(written, pooled)  # type: ignore[union-attr, operator]
+    return Encoded(f, Dense(vectors), pooled, written), [pooled, vectors, *written.values()]
+
+
+def it_is_not_negative_and_sends_a_gradient(regulariser: str) -> None:
+    encoded, leaves = make_encoded()
+    value = REGULARISERS.build({"type": regulariser, "weight": 1.0})(encoded, 1)
+    assert value.shape == (), value.shape
+    assert value > 0, value
+    value.backward()  # type: ignore[no-untyped-call]
+    gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
+    assert all(torch.isfinite(g).all() for g in gradients)
+    assert any((g != 0).any() for g in gradients)
+
+
+def its_weight_multiplies_and_warms_up(regulariser: str) -> None:
+    encoded, _ = make_encoded()
+    whole = REGULARISERS.build({"type": regulariser, "weight": 1.0})(encoded, 0)
+    slow = REGULARISERS.build({"type": regulariser, "weight": 3.0, "warmup_steps": 10})
+    for step, expected in ((0, 0.0), (5, 0.75), (10, 3.0), (99, 3.0)):
+        assert_close(slow(encoded, step), expected * whole)
+
+
 Check = Callable[[Any], None]
 TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
     "relevance": (RELEVANCE, RELEVANCE_LAWS),
@@ -368,4 +480,6 @@ TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
             k_below_one_is_refused,
         ),
     ),
+    "losses": (LOSSES, LOSS_LAWS),
+    "regularisers": (REGULARISERS, (it_is_not_negative_and_sends_a_gradient, its_weight_multiplies_and_warms_up)),
 }
