@@ -36,5 +36,5 @@ def train(
     figures = ", ".join(f"{name} {value:.4f}" for name, value in result.measures.items())
     say(
         f"{result.folder}: trained for {result.steps:,} steps" + (f"; {figures}" if figures else ""),
-        f'Try: hyperir index CORPUS -o my.index --model {result.folder}',
+        f"Try: hyperir index CORPUS -o my.index --model {result.folder}",
     )

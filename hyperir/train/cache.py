@@ -59,7 +59,7 @@ class Cache:
             return np.empty(shape, dtype)
         handle, name = tempfile.mkstemp(suffix=".npy", dir=self.folder)
         os.close(handle)
-        return np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)  # type: ignore[no-untyped-call, no-any-return]
+        return np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
 
     def write(self, key: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Keep arrays; those made by `room` are not copied. Returns them as `read` does."""

@@ -80,7 +80,7 @@ class Bar(TrainerCallback):
 
 
 class Interruption(TrainerCallback):
-    """Ctrl-C and SIGTERM end the training behind the step that runs, with a checkpoint; a second one ends it at once."""
+    """Ctrl-C and SIGTERM end the training after the step that runs, with a checkpoint; a second one at once."""
 
     def __init__(self) -> None:
         self.came = False
@@ -88,7 +88,7 @@ class Interruption(TrainerCallback):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Catch the signals; only the main thread can."""
-        before: dict[int, Any] = {}
+        before: dict[signal.Signals, Any] = {}
 
         def note(number: int, frame: FrameType | None) -> None:
             if self.came:

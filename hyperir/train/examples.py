@@ -70,7 +70,7 @@ class Examples:
             labels.append(targets[fine])
             starts.append(starts[-1] + int(fine.sum()))
         return Examples(
-            [self.queries[i] for i in kept],
+            [self.queries[int(i)] for i in kept],
             self.ids,
             np.array(starts, dtype=np.int64),
             np.concatenate(items) if items else self.items[:0],

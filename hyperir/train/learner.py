@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import nn
 
 from hyperir.core.errors import InputError
@@ -24,7 +23,7 @@ def build_model(recipe: Recipe) -> Model:
     start = load(recipe.model.start)
     model = Model(
         _side(start.document, recipe.model.document_length),
-        _side(start.query, recipe.model.query_length, own=recipe.model.separate or recipe.regime.index is not None),
+        _side(start.query, recipe.model.query_length, own=_own_queries(recipe)),
         recipe.model.relevance if recipe.model.relevance is not None else start.relevance_config,
         seed=recipe.seed,
         name=start.name,
@@ -62,6 +61,11 @@ def open_documents(recipe: Recipe, model: Model) -> Store | None:
     return store
 
 
+def _own_queries(recipe: Recipe) -> bool:
+    """Whether the queries' transformer goes another way than the documents'."""
+    return recipe.model.separate or (recipe.regime.index is not None and recipe.regime.queries == "all")
+
+
 def _side(encoder: TextEncoder, length: int | None, own: bool = False) -> TextEncoder:
     values = encoder.config.model_dump() | ({} if length is None else {"max_length": length})
     backbone = encoder.backbone
@@ -78,8 +82,3 @@ def _set_dropout(module: nn.Module, p: float) -> None:
     for each in module.modules():
         if isinstance(each, nn.Dropout):
             each.p = p
-
-
-def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """What a checkpoint keeps: the parameters that learn, by name."""
-    return {name: parameter.detach() for name, parameter in model.named_parameters() if parameter.requires_grad}

@@ -1,12 +1,12 @@
 """The folder that a training writes: the model, and below `training/` how it came about.
 
-    my-model/
-      config.json, model.safetensors, tokenizer.json, README.md      what `hyperir.load` reads, when all is done
-      training/recipe.yaml      with all defaults
-      training/origin.json      versions, seed, fingerprints of the data
-      training/checkpoints/     to go on from; given up when all is done
-      training/log.jsonl        losses and measures by step
-      training/curves.png       the same as a picture
+my-model/
+  config.json, model.safetensors, tokenizer.json, README.md      what `hyperir.load` reads, when all is done
+  training/recipe.yaml      with all defaults
+  training/origin.json      versions, seed, fingerprints of the data
+  training/checkpoints/     to go on from; given up when all is done
+  training/log.jsonl        losses and measures by step
+  training/curves.png       the same as a picture
 """
 
 from __future__ import annotations

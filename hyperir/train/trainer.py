@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from hyperir.train.batch import Batch, Collate
+from hyperir.train.batch import Collate
 from hyperir.train.recipe import OptimizerRecipe, Recipe
 from hyperir.train.retriever import Retriever
 from hyperir.train.sampling import Batches, Key
@@ -37,7 +37,7 @@ class Keys(Dataset[Key]):
         return key
 
 
-class Loader(DataLoader[Batch]):
+class Loader(DataLoader[Any]):
     """A loader whose batches know the epoch."""
 
     def set_epoch(self, epoch: int) -> None:
@@ -67,15 +67,17 @@ class RetrievalTrainer(Trainer):
         validation: Validation | None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
+        self.collate = collate
         # The Trainer wants a data set where it validates; `evaluate` below does not look at it.
         unused = None if validation is None else Keys(0)
         super().__init__(
-            model=retriever, args=args, data_collator=collate, eval_dataset=unused, callbacks=list(callbacks)
+            model=retriever, args=args, data_collator=self._collated, eval_dataset=unused, callbacks=list(callbacks)
         )
         self.remove_callback(PrinterCallback)
-        self.recipe, self.collate, self.validation = recipe, collate, validation
+        self.recipe, self.validation = recipe, validation
         self._began = time.monotonic()
         self.parts: Tensor | None = None  # the losses one by one, added up since the last log
+        self._noted = 0
 
     def get_train_dataloader(self) -> Loader:
         """Batches of this process."""
@@ -90,44 +92,48 @@ class RetrievalTrainer(Trainer):
         return Loader(
             Keys(len(self.collate.examples)),
             batch_sampler=batches,
-            collate_fn=self.collate,
+            collate_fn=self._collated,
             num_workers=args.dataloader_num_workers,
         )
 
-    def _prepare_inputs(self, inputs: Batch) -> Batch:
-        return inputs.to(self.args.device)
+    def _collated(self, keys: list[Key]) -> dict[str, Any]:
+        return {"batch": self.collate(keys)}
 
-    def _get_num_items_in_batch(self, batch_samples: list[Batch], device: torch.device) -> None:
+    def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"batch": inputs["batch"].to(self.args.device)}
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> None:
         return None  # losses are means over queries
 
-    def floating_point_ops(self, inputs: Batch) -> int:
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted."""
         return 0
 
     def compute_loss(
         self,
         model: nn.Module,
-        inputs: Batch,
+        inputs: dict[str, Any],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """The weighted sum of the losses."""
-        total, parts = model(inputs)
+        total, parts = model(inputs["batch"])
         self._note(parts)
         loss: Tensor = total
         return loss
 
     def _note(self, parts: Tensor) -> None:
         self.parts = parts if self.parts is None else self.parts + parts
+        self._noted += 1
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Also each loss by itself, where there are several, and the seconds spent, those before a stop included."""
         if "loss" in logs and self.parts is not None:
             names = self._retriever.names
-            share = self.parts / self.parts.new_tensor(max(self._noted_steps(), 1))
             if len(names) > 1:
-                logs |= dict(zip((f"loss_{name}" for name in names), share.tolist(), strict=True))
-            self.parts = None
+                shares = (self.parts / self._noted).tolist()
+                logs |= dict(zip((f"loss_{name}" for name in names), shares, strict=True))
+            self.parts, self._noted = None, 0
         logs["seconds"] = self._before() + time.monotonic() - self._began
         super().log(logs, start_time)
 
@@ -157,9 +163,10 @@ class RetrievalTrainer(Trainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
         """What learns, and nothing else: the rest comes from the start model again."""
-        folder = Path(output_dir or self.args.output_dir)
+        folder = Path(output_dir or self.args.output_dir or ".")
         folder.mkdir(parents=True, exist_ok=True)
-        save_file({name: value.cpu().contiguous() for name, value in learned(self._retriever).items()}, folder / WEIGHTS)
+        tensors = {name: value.cpu().contiguous() for name, value in learned(self._retriever).items()}
+        save_file(tensors, folder / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         own = learned(self._retriever)
@@ -184,9 +191,6 @@ class RetrievalTrainer(Trainer):
             return 0.0
         earlier = [e.get("seconds", 0.0) for e in self.state.log_history if e["step"] <= self._initial_global_step]
         return max(earlier, default=0.0)
-
-    def _noted_steps(self) -> int:
-        return (self.state.global_step - self._globalstep_last_logged) or self.args.logging_steps
 
 
 def learned(module: nn.Module) -> dict[str, Tensor]:
