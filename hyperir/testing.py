@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -31,7 +32,10 @@ from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
+from hyperir.train.data.example import Example
 from hyperir.train.losses import LOSSES
+from hyperir.train.negatives import NEGATIVES, Negatives
+from hyperir.train.negatives.pool import Pool
 from hyperir.train.regularisers import REGULARISERS
 from hyperir.train.regularisers.encoded import Encoded
 
@@ -461,6 +465,56 @@ def its_weight_multiplies_and_warms_up(regulariser: str) -> None:
         assert_close(slow(encoded, step), expected * whole)
 
 
+# Laws of negatives.
+
+
+def make_examples() -> list[Example]:
+    """Examples with several positives, some of them in their own lists and at the top of every search."""
+    items = [str(i) for i in range(N)]
+    positives = [frozenset({"0"}), frozenset({"3", "4", "5"})]
+    lists = [items[:12], ["3", *items[4:18]]]
+    return [
+        Example(f"word{q} word", tuple(own), (9.0, *(float(i) / 3 for i in range(1, len(own)))), relevant)
+        for q, (own, relevant) in enumerate(zip(lists, positives, strict=True))
+    ]
+
+
+def make_negatives(negatives: Any) -> Negatives:
+    """A source over N documents that was refreshed once; one that wraps another wraps listed ones."""
+    member = NEGATIVES[negatives] if isinstance(negatives, str) else NEGATIVES[negatives.type]
+    if isinstance(negatives, str) and "of" in member.Config.model_fields:  # type: ignore[attr-defined]
+        negatives = {"type": negatives, "of": "listed", "below": 4.0}
+    pool = Pool(
+        [str(i) for i in range(N)],
+        [example.query for example in make_examples()],
+        text=lambda id_: {"id": id_, "text": f"word{int(id_) % 2} word {id_}"},
+        score=lambda query, ids: [float(id_) / 3 for id_ in ids],
+    )
+    made = NEGATIVES.build(negatives, pool=pool)
+    made.refresh(lambda queries, k: [[str(i) for i in range(min(k, N))] for _ in queries], 0)
+    return made
+
+
+def a_positive_is_never_a_negative(negatives: str) -> None:
+    source, generator = make_negatives(negatives), np.random.default_rng(0)
+    for n in (0, 1, 4, N):
+        for example, found in zip(make_examples(), source.sample(make_examples(), n, generator), strict=True):
+            assert not example.positives & set(found), found
+            assert len(found) == len(set(found)) <= n, found
+            assert set(found) <= {str(i) for i in range(N)}, found
+
+
+def there_are_as_many_as_wanted(negatives: str) -> None:
+    for found in make_negatives(negatives).sample(make_examples(), 4, np.random.default_rng(0)):
+        assert len(found) == 4, found
+
+
+def equal_generators_give_equal_negatives(negatives: str) -> None:
+    examples = make_examples()
+    one, two = (make_negatives(negatives).sample(examples, 4, np.random.default_rng(7)) for _ in range(2))
+    assert one == two
+
+
 Check = Callable[[Any], None]
 TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
     "relevance": (RELEVANCE, RELEVANCE_LAWS),
@@ -481,5 +535,9 @@ TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
         ),
     ),
     "losses": (LOSSES, LOSS_LAWS),
+    "negatives": (
+        NEGATIVES,
+        (a_positive_is_never_a_negative, there_are_as_many_as_wanted, equal_generators_give_equal_negatives),
+    ),
     "regularisers": (REGULARISERS, (it_is_not_negative_and_sends_a_gradient, its_weight_multiplies_and_warms_up)),
 }

@@ -18,11 +18,13 @@ class Example:
         query: its text.
         items: ids of documents, the positive one first.
         labels: a label or a teacher's score for each item; NaN where unknown.
+        positives: ids of all documents known to be relevant, where the set knows more than the first item.
     """
 
     query: str
     items: tuple[str, ...]
     labels: tuple[float, ...]
+    positives: frozenset[str] = frozenset()
 
 
 class TrainingSet(Protocol):
