@@ -63,7 +63,6 @@ class Collate:
     def __init__(self, examples: Examples, queries: Source, documents: Source, items: int | None, seed: int) -> None:
         self.examples, self.queries, self.documents = examples, queries, documents
         self.items, self.seed = items, seed
-        self._positives = examples.positives()
 
     def __call__(self, keys: Sequence[Key]) -> Batch:
         """The batch of these examples."""
@@ -87,7 +86,7 @@ class Collate:
             torch.from_numpy(items),
             torch.from_numpy(targets),
             torch.from_numpy(numbers),
-            torch.from_numpy(_padded([self._positives[example] for _, example in keys])),
+            torch.from_numpy(_padded([self.examples.positives[example] for _, example in keys])),
         )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ class Examples:
         starts: (N + 1,) where each example's items begin and end in `items`.
         items: documents' numbers, int32, the positive one first in every example.
         labels: float32, one an item, NaN where unknown.
+        positives: for every example the numbers of all documents known to be relevant to its query, ascending.
+        origin: (N,) places in the training set.
     """
 
     queries: Sequence[str]
@@ -35,6 +37,8 @@ class Examples:
     starts: Array
     items: Array
     labels: Array
+    positives: Sequence[Array]
+    origin: Array
 
     def __len__(self) -> int:
         return len(self.queries)
@@ -49,43 +53,39 @@ class Examples:
         part = slice(self.starts[i], self.starts[i + 1])
         return self.items[part], self.labels[part]
 
-    def positives(self) -> list[Array]:
-        """For every example all documents that are the positive of an example with the same query."""
-        _, same = np.unique(np.array(self.queries, dtype=object), return_inverse=True)
-        order = np.argsort(same, kind="stable")
-        groups = np.split(self.first[order], np.flatnonzero(np.diff(same[order])) + 1)
-        unique = [np.unique(group) for group in groups]
-        return [unique[group] for group in same]
-
     def without(self, documents: Array) -> Examples:
         """Only examples whose positive is none of these documents, and without them among the items."""
         forbidden = np.zeros(len(self.ids), dtype=bool)
         forbidden[documents] = True
         kept = np.flatnonzero(~forbidden[self.first])
-        items, labels, starts = [], [], [0]
-        for i in kept:
-            own, targets = self.of(int(i))
-            fine = ~forbidden[own]
-            items.append(own[fine])
-            labels.append(targets[fine])
-            starts.append(starts[-1] + int(fine.sum()))
-        return Examples(
-            [self.queries[int(i)] for i in kept],
-            self.ids,
-            np.array(starts, dtype=np.int64),
-            np.concatenate(items) if items else self.items[:0],
-            np.concatenate(labels) if labels else self.labels[:0],
+        own = np.repeat(~forbidden[self.first], np.diff(self.starts)) & ~forbidden[self.items]
+        counts = np.concatenate([[0], np.cumsum(own)])
+        sizes = (counts[self.starts[1:]] - counts[self.starts[:-1]])[kept]
+        return replace(
+            self,
+            queries=[self.queries[int(i)] for i in kept],
+            starts=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+            items=self.items[own],
+            labels=self.labels[own],
+            positives=[self.positives[int(i)] for i in kept],
+            origin=self.origin[kept],
         )
 
 
-def gather(training_set: TrainingSet, *, show_progress: bool = True) -> Examples:
+def gather(training_set: TrainingSet, others: Iterable[str] = (), *, show_progress: bool = True) -> Examples:
     """Read a training set once.
+
+    Args:
+        training_set: the examples.
+        others: ids of more documents to number, which no example needs to name.
+        show_progress: show a bar.
 
     Raises:
         InputError: it is empty, or an example has no items, or not a label for each.
     """
     numbers: dict[str, int] = {}
     queries: list[str] = []
+    known: dict[str, set[str]] = {}
     items, labels, starts = array("i"), array("f"), array("q", [0])
     for i in track(range(len(training_set)), "Reading", len(training_set), "examples", show=show_progress):
         example = training_set[i]
@@ -99,12 +99,22 @@ def gather(training_set: TrainingSet, *, show_progress: bool = True) -> Examples
         items.extend(numbers.setdefault(id_, len(numbers)) for id_ in example.items)
         labels.extend(example.labels)
         starts.append(len(items))
+        known.setdefault(example.query, set()).update(example.positives, example.items[:1])
+    for id_ in others:
+        numbers.setdefault(id_, len(numbers))
     if not queries:
         raise InputError("the training set is empty", expected="an example at least")
+    # A document that nobody names is in no batch, so it needs no number.
+    positives = {
+        query: np.array(sorted(numbers[id_] for id_ in ids if id_ in numbers), dtype=np.int64)
+        for query, ids in known.items()
+    }
     return Examples(
         queries,
         list(numbers),
         np.frombuffer(starts, dtype=np.int64),
         np.frombuffer(items, dtype=np.int32),
         np.frombuffer(labels, dtype=np.float32),
+        [positives[query] for query in queries],
+        np.arange(len(queries)),
     )

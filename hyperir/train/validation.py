@@ -99,10 +99,9 @@ def held_out(
     rng = np.random.default_rng((seed, 1))
     count = max(1, round(recipe.hold_out * len(examples.ids)))
     held = np.sort(rng.permutation(len(examples.ids))[:count])
-    positives = examples.positives()
     first_of = {examples.queries[i]: int(i) for i in reversed(np.flatnonzero(np.isin(examples.first, held)))}
     queries = {f"q{i}": text for text, i in first_of.items()}
-    qrels = {f"q{i}": {examples.ids[number]: 1 for number in positives[i]} for i in first_of.values()}
+    qrels = {f"q{i}": {examples.ids[number]: 1 for number in examples.positives[i]} for i in first_of.values()}
     left = examples.without(held)
     if not queries or not len(left):
         raise InputError(
