@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from worlds import HYPER, LINEAR, recipe_of
+from worlds import HYPER, recipe_of
 
 import hyperir
 from hyperir.core.errors import FingerprintError, InputError
@@ -14,13 +14,20 @@ from hyperir.train.learner import build_model
 
 
 def test_a_head_learns_over_states_computed_once(world, tmp_path):
-    result = train(recipe_of(world, tmp_path / "out", model={"start": str(world / "model"), "relevance": LINEAR}))
+    recipe = recipe_of(
+        world,
+        tmp_path / "out",
+        model={"start": str(world / "model"), "relevance": HYPER},
+        validation={"source": str(world / "data"), "split": "train", "every": 40},
+        run={"steps": 80, "log": 1},
+    )
+    result = train(recipe)
     log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in log if "loss" in line]
-    assert len(losses) == result.steps == 20
-    assert sum(losses[-3:]) / 3 < 0.6 * losses[0]
+    assert len(losses) == result.steps == 80
+    assert sum(losses[-3:]) / 3 < 0.5 * losses[0]
     before = next(line["eval_RR@10"] for line in log if "eval_RR@10" in line)
-    assert result.measures["RR@10"] > before + 0.02, "queries of the dev split, whose documents were seen"
+    assert result.measures["RR@10"] > before + 0.2, "of the queries learned from"
     model = hyperir.load(tmp_path / "out")
     start = hyperir.load(world / "model")
     assert (model.fingerprint, model.trained, model.shared) == (start.fingerprint, True, True)
