@@ -93,8 +93,12 @@ class Model(nn.Module):
         Models that share the documents' side have the same one, whatever their relevance functions: an index of one
         serves the other.
         """
-        side = json.dumps(self.document.config.model_dump(mode="json"), sort_keys=True)
-        return sha256(f"{side}\n{self.document.backbone.fingerprint}".encode()).hexdigest()
+        # Without what is not there: a newer release with more options still knows the indexes of an older one.
+        side = json.dumps(_without(self.document.config, "project"), sort_keys=True)
+        digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
+        if self.document.projection is not None:
+            digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
@@ -252,6 +256,9 @@ class Model(nn.Module):
         config = self.config(with_backbone=with_backbone)
         tensors = {f"relevance.{key}": value for key, value in self.relevance.state_dict().items()}
         sides = {"backbone": self.document.backbone} | ({} if self.shared else {"query_backbone": self.query.backbone})
+        for name, side in (("document", self.document), ("query", self.query)):
+            if side.projection is not None:
+                tensors[f"{name}_projection.weight"] = side.projection.weight
         folder.mkdir(parents=True, exist_ok=True)
         for prefix, backbone in sides.items():
             if _is_own(backbone, with_backbone):
@@ -290,6 +297,12 @@ def _bar(what: str, total: int, unit: str, show: bool | None) -> Progress:
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise InputError("nothing fits into such a batch", expected="batch_size of at least 1", got=str(batch_size))
+
+
+def _without(config: Config, optional: str) -> dict[str, Any]:
+    """A configuration's plain values, without an option that is not used."""
+    values = config.model_dump(mode="json")
+    return {key: value for key, value in values.items() if key != optional or value is not None}
 
 
 def _is_own(backbone: Backbone, with_backbone: WithBackbone) -> bool:

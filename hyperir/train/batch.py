@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,9 @@ from hyperir.train.sampling import Key, choose
 from hyperir.train.sources import Part, Source
 
 __all__ = ["Batch", "Collate"]
+
+
+Drawn = Callable[[Sequence[Key]], list[tuple[Any, Any]]]  # examples -> numbers and labels of each one's items
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,24 @@ class Collate:
         documents: the source of documents, by number.
         items: K, at most.
         seed: draws items.
+        negatives: fills the items up; None draws them from the example's own.
     """
 
-    def __init__(self, examples: Examples, queries: Source, documents: Source, items: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        examples: Examples,
+        queries: Source,
+        documents: Source,
+        items: int | None,
+        seed: int,
+        negatives: Drawn | None = None,
+    ) -> None:
         self.examples, self.queries, self.documents = examples, queries, documents
-        self.items, self.seed = items, seed
+        self.items, self.seed, self.negatives = items, seed, negatives
 
     def __call__(self, keys: Sequence[Key]) -> Batch:
         """The batch of these examples."""
-        chosen = []
-        for key in keys:
-            items, labels = self.examples.of(key[1])
-            places = choose(len(items), self.items, self.seed, key)
-            chosen.append((items[places], labels[places]))
+        chosen = self._own(keys) if self.negatives is None else self.negatives(keys)
         width = max(len(items) for items, _ in chosen)
         items = np.full((len(keys), width), -1, dtype=np.int64)
         targets = np.full((len(keys), width), np.nan, dtype=np.float32)
@@ -88,6 +96,14 @@ class Collate:
             torch.from_numpy(numbers),
             torch.from_numpy(_padded([self.examples.positives[example] for _, example in keys])),
         )
+
+    def _own(self, keys: Sequence[Key]) -> list[tuple[Any, Any]]:
+        chosen = []
+        for key in keys:
+            items, labels = self.examples.of(key[1])
+            places = choose(len(items), self.items, self.seed, key)
+            chosen.append((items[places], labels[places]))
+        return chosen
 
 
 def _padded(rows: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

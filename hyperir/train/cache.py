@@ -30,6 +30,7 @@ class Cache:
         self.folder = None if folder is None else Path(folder).expanduser()
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
+        self._rooms: dict[int, Path] = {}  # id of an array -> its file, which `write` may move
 
     def key(self, encoder: TextEncoder, texts: Sequence[Any], as_text: Callable[[Any], str], what: str) -> str:
         """Of what an encoder makes of texts; equal only where the result is. "" where nothing is kept."""
@@ -59,7 +60,9 @@ class Cache:
             return np.empty(shape, dtype)
         handle, name = tempfile.mkstemp(suffix=".npy", dir=self.folder)
         os.close(handle)
-        return np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        self._rooms[id(array)] = Path(name)
+        return array
 
     def write(self, key: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
         """Keep arrays; those made by `room` are not copied. Returns them as `read` does."""
@@ -68,9 +71,10 @@ class Cache:
         files = {}
         for name, values in arrays.items():
             files[name] = f"{key}-{name}.npy"
-            if isinstance(values, np.memmap) and values.filename is not None:
+            room = self._rooms.pop(id(values), None)
+            if isinstance(values, np.memmap) and room is not None:
                 values.flush()
-                Path(values.filename).replace(self.folder / files[name])
+                room.replace(self.folder / files[name])
             else:
                 beside = self.folder / f"{files[name]}.{os.getpid()}.npy"
                 np.save(beside, values)

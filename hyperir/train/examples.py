@@ -54,11 +54,12 @@ class Examples:
         return self.items[part], self.labels[part]
 
     def without(self, documents: Array) -> Examples:
-        """Only examples whose positive is none of these documents, and without them among the items."""
+        """Only examples whose queries have none of these documents as a positive, and without them as items."""
         forbidden = np.zeros(len(self.ids), dtype=bool)
         forbidden[documents] = True
-        kept = np.flatnonzero(~forbidden[self.first])
-        own = np.repeat(~forbidden[self.first], np.diff(self.starts)) & ~forbidden[self.items]
+        fine = np.array([not forbidden[known].any() for known in self.positives])
+        kept = np.flatnonzero(fine)
+        own = np.repeat(fine, np.diff(self.starts)) & ~forbidden[self.items]
         counts = np.concatenate([[0], np.cumsum(own)])
         sizes = (counts[self.starts[1:]] - counts[self.starts[:-1]])[kept]
         return replace(

@@ -11,6 +11,8 @@ from hyperir.core.config import Config
 from hyperir.relevance import RELEVANCE
 from hyperir.train.data import SETS
 from hyperir.train.losses import LOSSES
+from hyperir.train.negatives import NEGATIVES
+from hyperir.train.regularisers import REGULARISERS
 
 __all__ = [
     "BatchRecipe",
@@ -129,7 +131,7 @@ class LossRecipe(Config):
     def _short(cls, values: Any) -> Any:
         if isinstance(values, str):
             return {"loss": values}
-        if isinstance(values, Mapping) and "loss" not in values:
+        if isinstance(values, Mapping) and "type" in values:
             rest = dict(values)
             weight = rest.pop("weight", 1.0)
             return {"weight": weight, "loss": rest}
@@ -235,7 +237,9 @@ class Recipe(Config):
         model: what is trained.
         regime: what learns and what stays.
         batch: what one step sees.
+        negatives: a member of `NEGATIVES`, which fills up an example's items; None takes those of the example.
         losses: added up.
+        regularisers: members of `REGULARISERS`, added to the losses.
         optimizer: how weights change.
         validation: None trains blindly.
         run: how long, how exactly, and what is kept.
@@ -247,7 +251,9 @@ class Recipe(Config):
     model: ModelRecipe = ModelRecipe()
     regime: RegimeRecipe = RegimeRecipe()
     batch: BatchRecipe = BatchRecipe()
+    negatives: Annotated[SerializeAsAny[Config], BeforeValidator(NEGATIVES.parse)] | None = None
     losses: tuple[LossRecipe, ...] = Field(default=(LossRecipe.model_validate("cross_entropy"),), min_length=1)
+    regularisers: tuple[Annotated[SerializeAsAny[Config], BeforeValidator(REGULARISERS.parse)], ...] = ()
     optimizer: OptimizerRecipe = OptimizerRecipe()
     validation: ValidationRecipe | None = None
     run: RunRecipe = RunRecipe()
@@ -256,4 +262,8 @@ class Recipe(Config):
     def _fits_together(self) -> Recipe:
         if self.regime.index is not None and self.model.separate:
             raise ValueError("model.separate: with an index the queries' transformer is their own anyway")
+        if self.negatives is not None and self.run.workers:
+            raise ValueError("run.workers: negatives are drawn by the process that trains, so there are no others")
+        if self.negatives is not None and self.batch.items is None:
+            raise ValueError("batch.items: how many items does an example have, with its negatives?")
         return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,14 @@ from hyperir.index.store import Store
 from hyperir.train.batch import Collate
 from hyperir.train.cache import Cache
 from hyperir.train.data import SETS, TrainingSet
+from hyperir.train.data.collection import CollectionSet
+from hyperir.train.drawing import Negatives
 from hyperir.train.examples import Examples, gather
 from hyperir.train.learner import build_model, open_documents
 from hyperir.train.losses import LOSSES
+from hyperir.train.partial import merge_lora
 from hyperir.train.recipe import Recipe
+from hyperir.train.regularisers import REGULARISERS
 from hyperir.train.retriever import Retriever
 from hyperir.train.sources import Source, TokenSource, VectorSource, compute_states
 from hyperir.train.validation import Task, Validation, from_collection, held_out
@@ -63,13 +68,19 @@ def train(recipe: Recipe) -> Result:
     start = time.monotonic()
     training_set = SETS.build(recipe.data)
     model = build_model(recipe)
-    store = open_documents(recipe, model)
+    store = open_documents(recipe)
     losses = [(part.loss.type, part.weight, LOSSES.build(part.loss)) for part in recipe.losses]  # type: ignore[attr-defined]
-    retriever = Retriever(model, losses, recipe.batch.scored)
-    examples = gather(training_set)
-    task = None
+    retriever = Retriever(
+        model,
+        losses,
+        recipe.batch.scored,
+        across=recipe.batch.across_devices,
+        regularisers=[REGULARISERS.build(config) for config in recipe.regularisers],
+    )
+    examples = gather(training_set, all_documents(recipe, training_set, store))
+    task, held = None, list[int]()
     if recipe.validation is not None and recipe.validation.source is None:
-        task, examples = held_out(examples, training_set, store, recipe.validation, recipe.seed)
+        task, examples, held = held_out(examples, training_set, store, recipe.validation, recipe.seed)
     elif recipe.validation is not None:
         task = from_collection(store, recipe.validation, recipe.seed)
     cache = Cache(recipe.run.cache)
@@ -81,13 +92,15 @@ def train(recipe: Recipe) -> Result:
         documents_source(recipe, model, store, training_set, examples, cache),
         recipe.batch.items,
         recipe.seed,
+        None if recipe.negatives is None else Negatives(recipe, training_set, examples, retriever, store, held),
     )
     validation = _validation(recipe, model, task, store, cache)
     interruption = Interruption()
     trainer = RetrievalTrainer(
         retriever, recipe, args, collate, validation, [Bar(), interruption, *patience(recipe.validation)]
     )
-    output.begin(training_set.fingerprint, store)
+    if args.process_index == 0:
+        output.begin(training_set.fingerprint, store)
     last = output.last_checkpoint()
     args.eval_on_start = validation is not None and last is None
     with interruption.listening():
@@ -98,9 +111,23 @@ def train(recipe: Recipe) -> Result:
         raise stop
     measures = {} if validation is None else validation(retriever)
     seconds = time.monotonic() - start
+    if recipe.regime.lora is not None:
+        merge_lora(model)
     if trainer.is_world_process_zero():
         output.finish(model, trainer.state.log_history, measures, len(examples))
     return Result(output.folder, done.global_step, seconds, measures)
+
+
+def all_documents(recipe: Recipe, training_set: TrainingSet, store: Store | None) -> Iterable[str]:
+    """Ids that negatives may be drawn from, beyond those that the examples name."""
+    if recipe.negatives is None:
+        return ()
+    if store is not None:
+        alive = range(len(store.docs)) if store.alive is None else store.alive.nonzero()[:, 0].tolist()
+        return store.ids(alive)
+    if isinstance(training_set, CollectionSet):
+        return (training_set.documents.id(i) for i in range(len(training_set.documents)))
+    return ()
 
 
 def queries_source(recipe: Recipe, model: Model, texts: Any, cache: Cache) -> Source:

@@ -156,7 +156,7 @@ def _computed(encoder: TextEncoder, texts: Sequence[str], cache: Cache, dtype: s
     overhead = OVERHEAD[encoder.backbone.device.type]
     learning = encoder.training
     encoder.eval()
-    with Progress("Encoding", len(texts), "queries") as bar, torch.inference_mode():
+    with Progress("Encoding", len(texts), "queries") as bar, torch.inference_mode(), np.errstate(over="ignore"):
         for first in range(0, len(texts), BLOCK):
             numbers = np.arange(first, min(first + BLOCK, len(texts)))
             for batch in group(ids, numbers, encoder.backbone.tokenizer.pad_id, overhead, 1024):

@@ -14,6 +14,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from hyperir.train.batch import Collate
+from hyperir.train.caching import backward
+from hyperir.train.devices import sum_over_processes
 from hyperir.train.recipe import OptimizerRecipe, Recipe
 from hyperir.train.retriever import Retriever
 from hyperir.train.sampling import Batches, Key
@@ -117,10 +119,36 @@ class RetrievalTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """The weighted sum of the losses."""
+        self._retriever.step = self.state.global_step
         total, parts = model(inputs["batch"])
         self._note(parts)
         loss: Tensor = total
         return loss
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """One batch, by gradient caching where the recipe asks for it."""
+        if self.recipe.batch.chunk is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        model.train()
+        self._retriever.step = self.state.global_step
+        scale = 1 / self.current_gradient_accumulation_steps
+        with self.accelerator.no_sync(model):  # gradients are put together below, once and not for every piece
+            total, parts = backward(
+                self._retriever,
+                self._prepare_inputs(inputs)["batch"],
+                self.recipe.batch.chunk_queries,
+                self.compute_loss_context_manager,
+                scale,
+            )
+        if self.args.world_size > 1 and self.accelerator.sync_gradients:
+            for parameter in self._retriever.parameters():
+                if parameter.requires_grad:
+                    gradient = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+                    parameter.grad = sum_over_processes(gradient) / self.args.world_size
+        self._note(parts)
+        return total * scale
 
     def _note(self, parts: Tensor) -> None:
         self.parts = parts if self.parts is None else self.parts + parts

@@ -87,19 +87,21 @@ class Validation:
     def _documents(self, retriever: Retriever) -> Dense:
         if self.task.rows is not None:
             assert self.store is not None
-            return Dense(self.store.docs[self.task.rows].vectors.float().to(retriever.model.device))
+            vectors = self.store.docs[self.task.rows].vectors.float().to(retriever.model.device)
+            return Dense(retriever.narrowed(vectors))
         assert self.task.documents is not None
         return retriever.model.encode_document(self.task.documents, show_progress_bar=False)
 
 
 def held_out(
     examples: Examples, training_set: TrainingSet, store: Store | None, recipe: ValidationRecipe, seed: int
-) -> tuple[Task, Examples]:
-    """Keep a share of the documents from training: a task over them, and the examples that are left."""
+) -> tuple[Task, Examples, list[int]]:
+    """Keep a share of the documents from training: a task over them, the examples left, and their numbers."""
     rng = np.random.default_rng((seed, 1))
     count = max(1, round(recipe.hold_out * len(examples.ids)))
     held = np.sort(rng.permutation(len(examples.ids))[:count])
-    first_of = {examples.queries[i]: int(i) for i in reversed(np.flatnonzero(np.isin(examples.first, held)))}
+    touched = [i for i, known in enumerate(examples.positives) if np.isin(known, held).any()]
+    first_of = {examples.queries[i]: i for i in reversed(touched)}
     queries = {f"q{i}": text for text, i in first_of.items()}
     qrels = {f"q{i}": {examples.ids[number]: 1 for number in examples.positives[i]} for i in first_of.values()}
     left = examples.without(held)
@@ -110,7 +112,7 @@ def held_out(
             got=f"hold_out = {recipe.hold_out} of {len(examples.ids):,} documents",
         )
     task = _task(_some(queries, recipe, rng), qrels, examples.ids, training_set, store, recipe, rng)
-    return task, left
+    return task, left, held.tolist()
 
 
 def from_collection(store: Store | None, recipe: ValidationRecipe, seed: int) -> Task:

@@ -9,7 +9,7 @@ from tiny_models import VOCABULARY, make_model
 import hyperir
 from hyperir.train.recipe import Recipe
 
-HYPER = {"type": "hyper", "qnet": {"type": "mlp", "hidden": [16, 16]}}
+HYPER = {"type": "hyper", "qnet": {"type": "mlp", "hidden": [32, 32]}}
 LINEAR = {"type": "hyper", "linear": True, "qnet": {"type": "mlp", "hidden": [16, 16], "scaled": True}}
 WORDS = [word for word in VOCABULARY if word.isalpha()]
 
