@@ -15,7 +15,7 @@ from hyperir.encode.text_encoder import TextEncoder
 from hyperir.index.store import Store
 from hyperir.search.fingerprint import check_fingerprint
 from hyperir.train.partial import add_lora, freeze
-from hyperir.train.recipe import Recipe
+from hyperir.train.recipe import ModelRecipe, Recipe
 
 __all__ = ["build_model", "open_documents"]
 
@@ -24,8 +24,8 @@ def build_model(recipe: Recipe) -> Model:
     """The model to be trained; parameters that stay do not require gradients."""
     start = load(recipe.model.start)
     model = Model(
-        _side(start.document, recipe.model.document_length, recipe.model.project),
-        _side(start.query, recipe.model.query_length, recipe.model.project, own=_own_queries(recipe)),
+        _side(start.document, recipe.model, recipe.model.document_length),
+        _side(start.query, recipe.model, recipe.model.query_length, own=_own_queries(recipe)),
         recipe.model.relevance if recipe.model.relevance is not None else start.relevance_config,
         seed=recipe.seed,
         name=start.name,
@@ -87,8 +87,9 @@ def _start_projections(model: Model, seed: int) -> None:
             side.projection.weight.copy_(torch.linalg.qr(drawn).Q[:narrow])
 
 
-def _side(encoder: TextEncoder, length: int | None, project: int | None, own: bool = False) -> TextEncoder:
-    changes = {"max_length": length, "project": project}
+def _side(encoder: TextEncoder, recipe: ModelRecipe, length: int | None, own: bool = False) -> TextEncoder:
+    project = recipe.project
+    changes = {"max_length": length, "project": project, "pool": recipe.pool, "normalize": recipe.normalize}
     values = encoder.config.model_dump() | {key: value for key, value in changes.items() if value is not None}
     backbone = encoder.backbone
     if project is not None and (encoder.config.project is not None or project > backbone.width):

@@ -24,6 +24,7 @@ import yaml
 
 from hyperir.core.errors import InputError
 from hyperir.encode.model import Model
+from hyperir.encode.official_writing import write_official
 from hyperir.index.store import Store
 from hyperir.train.curves import draw
 from hyperir.train.reading import write_recipe
@@ -127,6 +128,8 @@ class Output:
             with_backbone=True if self.recipe.run.save_backbone else "changed",
             training=_card(self.recipe, origin, history, measures, examples),
         )
+        if self.recipe.run.official:
+            write_official(model, self.folder / "official")
         shutil.rmtree(self.checkpoints)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from torch import nn
@@ -48,7 +49,9 @@ def add_lora(backbone: Backbone, recipe: LoraRecipe) -> None:
         target_modules=None if recipe.targets is None else list(recipe.targets),
     )
     try:
-        changed: Any = get_peft_model(backbone.transformer, config)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in a way that is going away
+            changed: Any = get_peft_model(backbone.transformer, config)
     except ValueError as error:
         raise InputError(
             "peft cannot change this transformer",

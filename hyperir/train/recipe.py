@@ -38,6 +38,8 @@ class ModelRecipe(Config):
         query_length: tokens of a query, at most; None keeps the start's.
         document_length: tokens of a document, at most; None keeps the start's.
         dropout: of the transformers; None keeps theirs.
+        pool: of both sides; None keeps the start's.
+        normalize: vectors of both sides get length 1; None keeps what the start does.
     """
 
     start: str = "all-MiniLM-L6-v2"
@@ -47,6 +49,8 @@ class ModelRecipe(Config):
     query_length: int | None = Field(default=None, ge=4)
     document_length: int | None = Field(default=None, ge=4)
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    pool: Literal["cls", "mean"] | None = None
+    normalize: bool | None = None
 
 
 class LoraRecipe(Config):
@@ -210,6 +214,7 @@ class RunRecipe(Config):
         states: how token states that are computed once are kept.
         report_to: what else gets the figures, as transformers names it: "tensorboard", "wandb", ...
         gradient_checkpointing: compute activations twice rather than keep them.
+        official: also write the model in the format of the official Hypencoder code, into `official/`.
         save_backbone: write the transformer's weights into the model's folder even where they did not change.
     """
 
@@ -224,6 +229,7 @@ class RunRecipe(Config):
     states: Literal["float16", "float32"] = "float16"
     report_to: tuple[str, ...] = ()
     gradient_checkpointing: bool = False
+    official: bool = False
     save_backbone: bool = False
 
 
@@ -262,6 +268,9 @@ class Recipe(Config):
     def _fits_together(self) -> Recipe:
         if self.regime.index is not None and self.model.separate:
             raise ValueError("model.separate: with an index the queries' transformer is their own anyway")
+        own = self.model.pool, self.model.normalize, self.model.document_length
+        if self.regime.index is not None and any(value is not None for value in own):
+            raise ValueError("model.pool, normalize, document_length: an index's vectors were made as they were made")
         if self.negatives is not None and self.run.workers:
             raise ValueError("run.workers: negatives are drawn by the process that trains, so there are no others")
         if self.negatives is not None and self.batch.items is None:
