@@ -28,25 +28,8 @@ from hyperir.train.retriever import Retriever
 from hyperir.train.sources import TokenSource, VectorSource, compute_states
 
 HYPER = {"type": "hyper", "qnet": {"type": "mlp", "hidden": [64, 64]}, "head": "attention", "linear": False}
-WORDS = [
-    "a",
-    "search",
-    "engine",
-    "ranks",
-    "documents",
-    "for",
-    "queries",
-    "the",
-    "quick",
-    "brown",
-    "fox",
-    "jumps",
-    "over",
-    "lazy",
-    "dog",
-    "language",
-    "water",
-]
+LINE = "a search engine ranks documents for queries the quick brown fox jumps over lazy dog language water"
+WORDS = LINE.split(" ")
 
 
 def texts(count: int, median: float, seed: int) -> list[str]:
