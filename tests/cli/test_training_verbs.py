@@ -1,15 +1,11 @@
 """hyperir mine and hyperir teach."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from running import here, lines
-from tiny_models import make_model
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "train"))
 from teacher_models import write_cross_encoder
+from tiny_models import make_model
 
 WORDS = ["quick brown fox", "lazy dog", "search engine", "documents for queries"]
 
