@@ -13,6 +13,7 @@ from hyperir.train.data import SETS, open_training
 from hyperir.train.teachers.cross_encoder import CrossEncoder
 from hyperir.train.teachers.ensemble import Ensemble
 from hyperir.train.teachers.opening import load_teacher
+from hyperir.train.teachers.retriever import RetrieverTeacher
 from hyperir.train.teaching import BLOCK, teach
 
 QUERIES = ["quick fox", "lazy dog over"]
@@ -81,6 +82,23 @@ def test_a_model_teaches_what_its_function_says(tmp_path):
         all_scores = model.encode_query(QUERIES)(model.encode_document(flat))
     assert scores[0] == pytest.approx(all_scores[0, :3].tolist(), abs=1e-5)
     assert scores[1] == pytest.approx(all_scores[1, 3:].tolist(), abs=1e-5)
+
+
+def test_a_models_vectors_are_remembered(monkeypatch):
+    model, asked = make_model("dot"), []
+    encode = model.encode_document
+    monkeypatch.setattr(model, "encode_document", lambda docs, **more: asked.append(len(docs)) or encode(docs, **more))
+    expected = RetrieverTeacher(model)(QUERIES, DOCUMENTS)
+    small = RetrieverTeacher(model, remember=4)
+    for _ in range(2):
+        for got, own in zip(small(QUERIES, DOCUMENTS), expected, strict=True):
+            assert got == pytest.approx(own, abs=1e-5)
+    assert small(QUERIES, [["a", "a"], []])[1] == []
+    assert asked == [4, 4, 4, 1]
+    large = RetrieverTeacher(model)
+    large(QUERIES, DOCUMENTS)
+    large(QUERIES, DOCUMENTS)
+    assert asked[4:] == [4, 0]
 
 
 def test_an_untrained_model_does_not_teach(tmp_path):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 
 import torch
+from torch import Tensor
 
 from hyperir.core.docs import Dense
 from hyperir.core.types import Row
@@ -17,15 +19,17 @@ __all__ = ["RetrieverTeacher"]
 
 
 class RetrieverTeacher:
-    """Scores of a model. Documents that several queries of a call share are encoded once.
+    """Scores of a model.
 
     Args:
         model: a HyperIR model.
         batch_size: texts computed at once.
+        remember: documents whose vectors are kept, because other queries have them too.
     """
 
-    def __init__(self, model: Model, *, batch_size: int = 32) -> None:
-        self._model, self._batch = model, batch_size
+    def __init__(self, model: Model, *, batch_size: int = 32, remember: int = 100_000) -> None:
+        self._model, self._batch, self._remember = model, batch_size, remember
+        self._vectors: dict[bytes, Tensor] = {}
 
     @cached_property
     def fingerprint(self) -> str:
@@ -35,12 +39,23 @@ class RetrieverTeacher:
 
     def __call__(self, queries: Sequence[str], documents: Sequence[Sequence[Row | str]]) -> list[list[float]]:
         """See :class:`hyperir.train.teachers.Teacher`."""
-        texts: dict[str, int] = {}
-        rows = [[texts.setdefault(document_text(d), len(texts)) for d in own] for own in documents]
-        vectors = self._model.encode_document(list(texts), batch_size=self._batch, show_progress_bar=False).vectors
+        keys = [[hashlib.sha256(document_text(d).encode()).digest() for d in own] for own in documents]
+        flat = [document for own in documents for document in own]
+        self._encode(dict(zip((key for own in keys for key in own), flat, strict=True)))
         f = self._model.encode_query(list(queries), batch_size=self._batch, show_progress_bar=False)
-        scores = []
+        scores: list[list[float]] = []
         with torch.inference_mode():
-            for q, own in enumerate(rows):
-                scores.append(f[q : q + 1](Dense(vectors[own]))[0].tolist() if own else [])
+            for q, own in enumerate(keys):
+                vectors = torch.stack([self._vectors[key] for key in own]) if own else None
+                scores.append([] if vectors is None else f[q : q + 1](Dense(vectors))[0].tolist())
         return scores
+
+    def _encode(self, documents: dict[bytes, Row | str]) -> None:
+        """Encode those whose vectors are not known yet."""
+        if len(self._vectors) + len(documents) > self._remember:
+            self._vectors = {}
+        new = [key for key in documents if key not in self._vectors]
+        encoded = self._model.encode_document(
+            [documents[key] for key in new], batch_size=self._batch, show_progress_bar=False
+        )
+        self._vectors.update(zip(new, encoded.vectors.unbind(), strict=True))
