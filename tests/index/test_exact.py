@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, VectorError
 from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies.exact import Exact
 from hyperir.index.topk import Best
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
@@ -73,6 +74,26 @@ def test_a_bfloat16_first_pass_gives_the_scores_of_full_precision(n):
     torch.testing.assert_close(quick.scores, full.scores)
     assert (quick.rows == full.rows).float().mean() > 0.97
     assert quick.scored == n
+
+
+@pytest.mark.parametrize("n", [0, 3, 2000])
+def test_a_first_pass_over_a_built_copy_gives_what_it_gives_without(n):
+    f, docs = make_qnets(4), Dense(torch.randn(n, 16))
+    config = STRATEGIES.parse({"type": "exact", "first_pass": "bfloat16", "block": 700})
+    built = Exact.build(config, docs)
+    assert all(part.dtype == torch.bfloat16 and part.shape == (n, 16) for part in built.values())
+    copied, converted = (STRATEGIES.build(config, docs=docs, built=one).search(f, 10) for one in (built, None))
+    assert torch.equal(copied.rows, converted.rows)
+    assert torch.equal(copied.scores, converted.scores)
+    assert Exact.build(STRATEGIES.parse("exact"), docs) == {}
+
+
+def test_only_vectors_have_a_copy():
+    class Texts(list):
+        shape = torch.Size([3])
+
+    with pytest.raises(CapabilityError, match="only vectors have a bfloat16 copy"):
+        Exact.build(STRATEGIES.parse({"type": "exact", "first_pass": "bfloat16"}), Texts("abc"))
 
 
 def test_a_bfloat16_first_pass_needs_a_function_that_can():
