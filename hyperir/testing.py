@@ -263,7 +263,7 @@ def it_agrees_with_brute_force_or_refuses_by_name(strategy: str) -> None:
         if strategy == "exact":
             assert torch.equal(hits.rows, expected.indices[:, :K])
         assert_close(hits.scores, scores.gather(1, hits.rows))
-        assert 0 < hits.scored <= 2 * N, "each document at most once, and at most as many centroids"
+        assert 0 < hits.scored <= 3 * N, "each document at most once, and at most as many centroids and gradients"
     assert len(refused) < len(RELEVANCE), "it serves no relevance function at all"
 
 
@@ -340,6 +340,73 @@ def allowed_of_another_shape_or_type_is_refused(strategy: str) -> None:
             raise AssertionError(f"{allowed.dtype} {tuple(allowed.shape)} was accepted")
 
 
+@dataclass(frozen=True)
+class Counted:
+    """A function that counts what it is asked for, each gradient as one document."""
+
+    f: Any
+    calls: list[int]
+
+    @property
+    def num_queries(self) -> int:
+        return int(self.f.num_queries)
+
+    def __call__(self, docs: Dense) -> Tensor:
+        self.calls.append(docs.shape[-1])
+        scores: Tensor = self.f(docs)
+        return scores
+
+    def gradient(self, docs: Dense) -> Tensor:
+        self.calls.append(docs.shape[-1])
+        gradients: Tensor = self.f.gradient(docs)
+        return gradients
+
+    def __getitem__(self, queries: slice) -> Counted:
+        return Counted(self.f[queries], self.calls)
+
+
+def what_is_counted_is_what_was_asked_for(strategy: str) -> None:
+    f, docs = Counted(make_function("hyper")[1:2], []), make_docs()
+    searcher = make_strategy(strategy, docs)
+    for allowed in (None, torch.arange(N) % 5 > 0):
+        f.calls.clear()
+        assert searcher.search(f, K, allowed).scored == sum(f.calls)
+
+
+def a_budget_is_kept_or_refused_by_name(strategy: str) -> None:
+    f, docs = make_function("hyper"), make_docs(20 * N)
+    searcher, scores = make_strategy(strategy, docs), f(docs)
+    some = torch.arange(20 * N) % 3 == 0
+    kept = 0
+    for budget in (1, 7, 3 * N, 11 * N, 20 * N, 100 * N):
+        for allowed in (None, some):
+            one = Counted(f[0:1], [])
+            try:
+                hits = searcher.search(f, K, allowed, budget)
+                searcher.search(one, K, allowed, budget)
+            except InputError as error:
+                assert STRATEGIES.parse(strategy).model_dump()["type"] in str(error), error
+                assert str(budget) in str(error), error
+                continue
+            kept += 1
+            assert 0 < hits.scored <= budget
+            assert sum(one.calls) <= budget
+            found = hits.rows >= 0
+            assert_close(hits.scores[found], scores.gather(1, hits.rows.clamp_min(0))[found])
+            assert allowed is None or allowed[hits.rows[found]].all()
+    assert kept >= 3, "a budget that pays for every document is never refused"
+
+
+def a_budget_below_one_is_refused(strategy: str) -> None:
+    for budget in (0, -5):
+        try:
+            make_strategy(strategy, make_docs()).search(make_function("dot"), K, None, budget)
+        except InputError as error:
+            assert str(budget) in str(error), error
+        else:
+            raise AssertionError(f"budget = {budget} was accepted")
+
+
 def k_below_one_is_refused(strategy: str) -> None:
     for k in (0, -1):
         try:
@@ -367,6 +434,9 @@ TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
             few_allowed_pads,
             allowed_of_another_shape_or_type_is_refused,
             k_below_one_is_refused,
+            what_is_counted_is_what_was_asked_for,
+            a_budget_is_kept_or_refused_by_name,
+            a_budget_below_one_is_refused,
         ),
     ),
     **TRAINING,

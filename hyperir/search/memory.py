@@ -70,7 +70,7 @@ def search_in_memory(
     exact = STRATEGIES.build("exact", docs=docs)
 
     def answer(texts: list[str], k: int) -> list[dict[str, float]]:
-        hits = exact.search(encoder.encode_query(texts), k)
+        hits = exact.search(encoder.encode_query(texts, show_progress_bar=False), k)
         return [
             {ids[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
             for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
