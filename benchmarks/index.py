@@ -9,6 +9,7 @@ search run in fresh processes, after the imports. Files go to a temporary folder
 
 import argparse
 import hashlib
+import itertools
 import multiprocessing
 import random
 import shutil
@@ -23,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from hyperir.index.ids import LOOKS
 from hyperir.index.store import Store
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.table import STORAGE
@@ -30,6 +32,8 @@ from hyperir.relevance.dot import InnerProduct
 
 BATCH = 8192  # rows given to the writer at once
 MORE = 1000  # rows of the small append
+LEARNING = LOOKS + 1  # appends of a process until it has hashed the ids that are there
+GONE = 100  # ids deleted at once
 WORDS = ("short", "words", "stand", "in", "for", "the", "texts", "of", "passages", "that", "nobody", "reads")
 
 
@@ -61,6 +65,19 @@ def append(store, rows, vectors):
     with store.writer() as writer:
         for start in range(0, len(rows), BATCH):
             writer.append(rows[start : start + BATCH], vectors[start : start + BATCH])
+
+
+def appending(what):
+    """Seconds of one append in a process that knows nothing of the index yet."""
+    path, first, width = what
+    rows, vectors, _ = make(first, MORE, width)
+    store = Store.open(path)
+    return seconds(lambda: append(store, rows, vectors))
+
+
+def delete(store, numbers):
+    with store.writer() as writer:
+        writer.delete([f"d{number}" for number in numbers])
 
 
 def write_lance(table, path, mode="create"):
@@ -139,15 +156,30 @@ def main():
         print(f"first search of one query    {1000 * first:8.1f} ms, the second {1000 * second:.1f} ms")
         print(f"  memory beyond the mapped vectors at the peak: {beyond / 1e6:+.1f} MB of {1000 * size:.0f} MB")
 
+        more = itertools.count(options.documents, MORE)
+        alone = [fresh(appending, (ours, next(more), options.width)) for _ in range(options.repeats)]
         small, plain = [], []
-        for turn in range(options.repeats + 2):
-            some, own, block = make(options.documents + turn * MORE, MORE, options.width)
+        for turn in range(LEARNING + options.repeats + 2):
+            some, own, block = make(next(more), MORE, options.width)
             store = Store.open(ours)
-            small.append(seconds(lambda store=store, some=some, own=own: append(store, some, own)))
+            took = seconds(lambda store=store, some=some, own=own: append(store, some, own))
+            small += [took] * (turn >= LEARNING)
             plain.append(seconds(lambda block=block: write_lance(block, theirs, "append")))
         a, b = statistics.median(small), statistics.median(plain)
-        print(f"append of {MORE:,} rows, ours    {1000 * a:8.1f} ms")
-        print(f"append of {MORE:,} rows, Lance   {1000 * b:8.1f} ms    ours takes {a / b:4.1f} times as long")
+        for what, value in (("ours", a), ("ours, first of a process", statistics.median(alone)), ("Lance", b)):
+            print(f"append of {MORE:,} rows, {what:25}{1000 * value:8.1f} ms, {value / b:4.1f} times Lance's")
+
+        ids = random.Random(0).sample(range(options.documents), GONE * (options.repeats + 2))
+        gone = [
+            seconds(lambda part=ids[start : start + GONE]: delete(Store.open(ours), part))
+            for start in range(0, len(ids), GONE)
+        ]
+        print(f"delete of {GONE} ids, with opening{1000 * statistics.median(gone):8.1f} ms")
+
+        records = [record for record in Store.open(ours).commit.files.values() if record.apart]
+        bulk = sum(stop - start for record in records for start, stop in record.apart.vectors)
+        size = sum(record.size for record in records)
+        print(f"files of rows: {size / 1e6:,.1f} MB, without their vectors {(size - bulk) / 1e6:,.1f} MB")
 
         start = time.perf_counter()
         report = Store.open(ours).verify(show_progress=False)

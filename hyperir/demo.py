@@ -9,7 +9,6 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 
 from hyperir.core.errors import CollectionError
 from hyperir.core.progress import track
-from hyperir.core.types import Hit, Row
+from hyperir.core.types import Row, Searcher
 from hyperir.corpus import open_collection
 from hyperir.encode import load
 from hyperir.evaluate import compare, evaluate
@@ -107,9 +106,9 @@ def run(folder: Path | None = None) -> Demo:
     plain = Index.open(folder, baseline)
     bm25 = BM25(rows)
     measured = [
-        _measure("BM25", queries, lambda text: bm25.search([text], 100)[0], lambda: bm25.scored),
-        _measure("inner product", queries, lambda text: plain.search([text], 100)[0], lambda: plain.scored),
-        _measure("HyperIR", queries, lambda text: index.search([text], 100)[0], lambda: index.scored),
+        _measure("BM25", queries, bm25),
+        _measure("inner product", queries, plain),
+        _measure("HyperIR", queries, index),
     ]
     scores = [evaluate(qrels, m.run, MEASURES) for m in measured]
     reference = scores[1].by_query["nDCG@10"]
@@ -178,16 +177,14 @@ class Measured:
     scored: list[int]
 
 
-def _measure(
-    name: str, queries: dict[str, str], search: Callable[[str], list[Hit]], scored: Callable[[], int]
-) -> Measured:
+def _measure(name: str, queries: dict[str, str], searcher: Searcher) -> Measured:
     result = Measured(name, {}, [], [])
-    search(next(iter(queries.values())))  # the first call pays for imports and caches
+    searcher.search([next(iter(queries.values()))], 100)  # the first call pays for imports and caches
     for query, text in track(queries.items(), f"Searching: {name}", len(queries), "questions"):
         start = time.perf_counter()
-        hits = search(text)
+        hits = searcher.search([text], 100)[0]
         result.seconds.append(time.perf_counter() - start)
-        result.scored.append(scored())
+        result.scored.append(searcher.scored)
         result.run[query] = {hit.id: hit.score for hit in hits}
     return result
 

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "relevance": LOWER | {"relevance", "hypernet"},
     "encode": MIDDLE | {"encode"},
     "search": MIDDLE | {"encode", "search"},
-    "evaluate": LOWER | {"evaluate", "corpus", "search"},
+    "evaluate": LOWER | {"evaluate", "corpus", "search", "index"},  # a bench measures the index's strategies
     "train": MIDDLE | {"encode", "search", "evaluate", "train"},
     "testing": MIDDLE | {"testing", "train"},
     "_version": set(),

@@ -75,7 +75,7 @@ def mutations(count: int, folder: Path, seed: int = 0) -> list[Result]:
 
 
 def mutated_rows(count: int, folder: Path, seed: int = 0) -> list[Result]:
-    """Mutate the data files of the rows, which Lance reads and nobody hashes before; read them in a child."""
+    """Mutate the data files of the rows; open and read them in a child."""
     result = Result(5, "mutated files of rows: process crashes, or errors of no name")
     return _damaged(result, count, folder, seed, "mutate rows")
 
@@ -154,13 +154,15 @@ def mutated(whole: bytes, chance: random.Random) -> bytes:
 
 
 def outcome_of(root) -> str:
-    """Open, search and read."""
+    """Open, search, read and filter."""
     try:
         store = Store.open(root)
         queries = InnerProduct(torch.ones(1, store.width))
         Exact(ExactConfig(), docs=store.docs).search(queries, 5)
         places = store.positions(["d0", "d50", "d202"])
         store.rows([place for place in places if place >= 0])
+        for where in ("id >= 'd2'", "stamp = 2", "contains(text, 'as of 1')"):  # by an index of a column, and without
+            store.allowed(where)
     except HyperIRError:
         return "refused"
     except BaseException as error:  # a panic of Lance's is no Exception

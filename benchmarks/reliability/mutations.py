@@ -62,10 +62,10 @@ MUTATIONS = {
         INDEX + "lock.py", "dirty=os.fstat(descriptor).st_size > 0", "dirty=False", ("kills",)
     ),
     "files are not synced": Mutation(
-        INDEX + "durable.py", "list(pool.map(sync_file, [root / name for name in names]))", "pass", ("power", "trace")
+        INDEX + "durable.py", "[(sync_file, root / name) for name in names]", "[]", ("power", "trace")
     ),
     "folders are not synced": Mutation(
-        INDEX + "durable.py", "list(pool.map(sync_folder, folders))", "pass", ("power", "trace")
+        INDEX + "durable.py", "waiting += [(sync_folder, folder) for folder in folders]", "pass", ("power", "trace")
     ),
     "only the folder of a file is synced, not those above": Mutation(
         INDEX + "durable.py",
@@ -75,8 +75,8 @@ MUTATIONS = {
     ),
     "the commit's own file is not synced": Mutation(
         INDEX + "folder.py",
-        "[temporary.relative_to(self.root).as_posix(), *lock, *new]",
-        "[*lock, *new]",
+        "[temporary.relative_to(self.root).as_posix(), *new]",
+        "[*new]",
         ("power", "trace"),
     ),
     "the commit's name is not synced": Mutation(
@@ -105,6 +105,12 @@ MUTATIONS = {
     "what Lance cut short is not noticed": Mutation(
         INDEX + "table.py", "    _check_whole(place, files_of(written))\n", "", ("small_files",)
     ),
+    "what Lance cut short of a column's index is not noticed": Mutation(
+        INDEX + "table.py",
+        "    _check_whole(place, [name for name in files_of_version(place, version) if name.startswith(INDICES)])\n",
+        "",
+        ("small_files",),
+    ),
     "failures of the disk are not named": Mutation(
         INDEX + "writer.py", "FAILURES = (OSError, RuntimeError)", "FAILURES = ()", ("full_disk", "small_files")
     ),
@@ -132,8 +138,12 @@ MUTATIONS = {
         "if False:",
         ("mutations",),
     ),
-    "panics of Lance are not caught": Mutation(
-        INDEX + "table.py", 'PANIC = "PanicException"', 'PANIC = ""', ("mutated_rows",), full=("mutated_rows",)
+    "rows are read before they are hashed": Mutation(
+        INDEX + "before.py",
+        "if found != (part or record).sha256:",
+        "if False:",
+        ("mutated_rows",),
+        full=("mutated_rows",),
     ),
     "the lock locks nobody out": Mutation(
         INDEX + "lock.py", "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", ("together",)

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from hyperir.core.errors import HyperIRError
+from hyperir.core.errors import HyperIRError, InputError
 
 __all__ = [
     "AsJson",
     "BatchSize",
+    "Budget",
     "CommitNumber",
     "Corpus",
     "Folder",
@@ -33,6 +34,7 @@ __all__ = [
     "main",
     "print_json",
     "say",
+    "strategy_of",
 ]
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -47,6 +49,7 @@ TextColumn = Annotated[str | None, typer.Option(help="The column of the texts.")
 TitleColumn = Annotated[str | None, typer.Option(help="The column of the titles.")]
 Where = Annotated[str | None, typer.Option(help="Only documents that pass, such as 'year >= 2020'.")]
 CommitNumber = Annotated[int | None, typer.Option("--commit", help="An older commit; info --history lists them.")]
+Budget = Annotated[str | None, typer.Option(help="A query scores so many documents at most; or a time, as 5ms.")]
 Wait = Annotated[float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for another writer.")]
 
 
@@ -100,6 +103,38 @@ def go_offline(offline: bool) -> None:
     """Forbid the network, where asked to."""
     if offline:
         os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def strategy_of(text: str) -> str | dict[str, Any]:
+    """A strategy as typed: a name, `ivf:probes=4,cells=100`, or a configuration as JSON."""
+    if text.lstrip().startswith("{"):
+        return _settings(text)
+    name, _, rest = text.partition(":")
+    if not rest:
+        return name
+    pairs = [pair.partition("=") for pair in rest.split(",")]
+    wrong = [key for key, sign, _ in pairs if not key or not sign]
+    if wrong:
+        raise InputError(f"a setting of --strategy {name} has no value: {wrong[0]!r}", expected="name:key=value,...")
+    return {"type": name} | {key: _plain(value) for key, _, value in pairs}
+
+
+def _settings(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError("--strategy is no JSON", got=text, expected=str(error)) from None
+    if not isinstance(found, dict):
+        raise InputError("--strategy is no configuration", got=text, expected='{"type": ...}')
+    return found
+
+
+def _plain(value: str) -> Any:
+    """A number, true, false or null; anything else is text."""
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
 
 
 def print_json(value: Any) -> None:

@@ -19,7 +19,7 @@ def info(
     as_json: AsJson = False,
 ) -> None:
     """Say what an index holds, and what changed it."""
-    from hyperir.core.amounts import bytes_text
+    from hyperir.core.amounts import bytes_text, count_text
     from hyperir.index.store import Store
 
     opened = Store.open(folder, commit)
@@ -38,7 +38,8 @@ def info(
         print(f"  indexed    {', '.join(facts['indexed'])}")
     print(f"  disk       {size}\n  commit     {facts['number']} of {facts['updated']}")
     for one in past:
-        print(f"{one.number:>11}  {one.created}  {one.documents:>11,} documents  {one.change}")
+        held = count_text(one.documents, "document")
+        print(f"{one.number:>11}  {one.created}  {held:>21}  {one.change}")
 
 
 @app.command()

@@ -25,6 +25,7 @@ from hyperir.cli.app import (
     print_json,
     say,
 )
+from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def update(
         print_json({"replaced": replaced, "added": added, **target.info()})
         return
     more = f", {added:,} added" if insert_missing else ""
-    say(f"{folder}: {replaced:,} documents replaced{more}, {len(target):,} in all")
+    say(f"{folder}: {count_text(replaced, 'document')} replaced{more}, {len(target):,} in all")
 
 
 @app.command()
@@ -103,7 +104,7 @@ def delete(
     if as_json:
         print_json({"deleted": deleted, "documents": len(target), "number": target.number})
         return
-    say(f"{folder}: {deleted:,} documents deleted, {len(target):,} in all")
+    say(f"{folder}: {count_text(deleted, 'document')} deleted, {len(target):,} in all")
 
 
 @app.command()
@@ -122,12 +123,12 @@ def export(
 
     source = Index.open(folder, commit=commit)
     need = bytes_text(_live_bytes(source.store, "rows.lance/data/"))
-    say(f"{len(source):,} documents, up to about {need} of disk")
+    say(f"{count_text(len(source), 'document')}, up to about {need} of disk")
     exported = source.export(output, format_, where=where, vectors=not no_vectors)  # type: ignore[arg-type]
     if as_json:
         print_json({"exported": exported, "path": str(output), "format": format_})
         return
-    say(f"{output}: {exported:,} documents")
+    say(f"{output}: {count_text(exported, 'document')}")
 
 
 @app.command()
@@ -167,8 +168,9 @@ def compact(
     before = target.info()
     need = bytes_text(_live_bytes(target.store))
     say(
-        f"{before['documents']:,} documents are written again, which needs about {need} of free disk meanwhile; "
-        f"{before['deleted']:,} deleted ones and up to {before['commits']:,} older commits go"
+        f"Writing {count_text(before['documents'], 'document')} again, which needs about {need} of free disk "
+        f"meanwhile; {count_text(before['deleted'], 'deleted document')} and up to "
+        f"{count_text(before['commits'], 'older commit')} go"
     )
     target.compact(keep, wait=wait)
     after = target.info()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from hyperir.cli.app import (
     AsJson,
     BatchSize,
+    Budget,
     CommitNumber,
     Corpus,
     Folder,
@@ -25,7 +27,9 @@ from hyperir.cli.app import (
     go_offline,
     print_json,
     say,
+    strategy_of,
 )
+from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError, LockedError
 
 if TYPE_CHECKING:
@@ -95,7 +99,7 @@ def index(
     new = not place.names("commits")
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]
     if resume and len(target):
-        say(f"{output} has {len(target):,} documents; those with the same ids are passed over")
+        say(f"{output} has {count_text(len(target), 'document')}; those with the same ids are passed over")
     try:
         added = target.add(
             collection.documents(),
@@ -116,7 +120,7 @@ def index(
     empty = f", {info['empty_texts']:,} of them with empty text" if info["empty_texts"] else ""
     shown = place.path if isinstance(place.path, str) else output  # a Path of an address has lost a slash
     say(
-        f"{shown}: {added:,} documents added, {info['documents']:,} in all{empty}",
+        f"{shown}: {count_text(added, 'document')} added, {info['documents']:,} in all{empty}",
         f'Try: hyperir search {shown} "a question"',
     )
 
@@ -129,7 +133,11 @@ def search(
     queries: Annotated[Path | None, typer.Option(help="Many questions: jsonl or tsv.")] = None,
     run: Annotated[Path | None, typer.Option(help="Where --queries' answers go, as a TREC run.")] = None,
     model: SameModel = None,
-    strategy: Annotated[str, typer.Option(help="How to search; auto chooses.")] = "auto",
+    strategy: Annotated[str, typer.Option(help="How to search, as ivf or ivf:probes=4; auto chooses.")] = "auto",
+    budget: Budget = None,
+    check: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Compare N of --queries with exhaustive search; say the recall.")
+    ] = 0,
     where: Where = None,
     commit: CommitNumber = None,
     explain: Annotated[bool, typer.Option("--explain", help="Say why each document was returned.")] = False,
@@ -146,14 +154,20 @@ def search(
         )
     if k < 1:
         raise InputError("k counts the answers wanted", expected="k >= 1", got=f"k = {k}")
+    if check and queries is None:
+        raise InputError("--check compares queries of a file", expected="--queries FILE", got="one question")
     from hyperir.search import Index
 
     opened = Index.open(folder, model, commit=commit)
+    how = strategy_of(strategy)
     if queries is not None:
         from hyperir.corpus.trec import read_queries, write_run
 
         texts = read_queries(queries)
-        answers = opened.run(texts, k, strategy=strategy, where=where)
+        answers = opened.run(texts, k, strategy=how, where=where, budget=budget)
+        if check:
+            some = random.Random(0).sample(list(texts.values()), min(check, len(texts)))
+            say(str(opened.estimate_recall(some, k, strategy=how, where=where, budget=budget)))
         if run is None:
             print_json(answers)
         else:
@@ -161,7 +175,7 @@ def search(
             say(f"{run}: {len(answers):,} queries, up to {k} answers each")
         return
     assert question is not None
-    hits = opened.search([question], k, strategy=strategy, where=where)[0]
+    hits = opened.search([question], k, strategy=how, where=where, budget=budget)[0]
     reasons = [_reason(opened.model, question, hit) if explain else "" for hit in hits]
     if as_json:
         print_json([{**vars(hit), **({"why": why} if explain else {})} for hit, why in zip(hits, reasons, strict=True)])

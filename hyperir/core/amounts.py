@@ -1,8 +1,8 @@
-"""Bytes and seconds as people read them."""
+"""Bytes, seconds and counts as people read them."""
 
 from __future__ import annotations
 
-__all__ = ["bytes_text", "seconds_text"]
+__all__ = ["bytes_text", "count_text", "seconds_text"]
 
 
 def bytes_text(n: float) -> str:
@@ -12,6 +12,11 @@ def bytes_text(n: float) -> str:
             return f"{n:,.0f} {unit}"
         n /= 1000
     return f"{n:,.1f} GB"
+
+
+def count_text(n: int, what: str) -> str:
+    """For example "1 document" or "2,000 documents", where `what` is "document"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def seconds_text(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,7 +13,12 @@ __all__ = ["Config"]
 
 
 class Config(BaseModel):
-    """Base of every configuration. Immutable; `model_dump()` gives plain values that `parse` reads back."""
+    """Base of every configuration. Immutable; `model_dump()` gives plain values that `parse` reads back.
+
+    `search_only` names the settings of a strategy or an engine that change its searches and not what it builds.
+    """
+
+    search_only: ClassVar[frozenset[str]] = frozenset()
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, protected_namespaces=())
 

@@ -57,7 +57,7 @@ class Hits:
 
     rows: Tensor  # (Q, k) int64
     scores: Tensor  # (Q, k)
-    scored: int = 0  # documents, and other points such as centroids, scored for a query, at most
+    scored: int = 0  # all that f was asked for, for a query at most: documents, centroids, and gradients, each as one
 
 
 @runtime_checkable
@@ -86,16 +86,17 @@ class Encoder(Protocol[D_co]):
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
     ) -> D_co: ...
-    def encode_query(self, queries: Sequence[str]) -> Relevance[Any]: ...
+    def encode_query(self, queries: Sequence[str], *, show_progress_bar: bool | None = None) -> Relevance[Any]: ...
 
 
 class Strategy(Protocol[D_co]):
     """A way to find the best rows of an index under any relevance function it can use.
 
-    `allowed` is (N,) bool, True where a row may come back; None allows all.
+    `allowed` is (N,) bool, True where a row may come back; None allows all. `budget` is what `Hits.scored` may be at
+    most; a strategy that cannot keep it refuses it by name.
     """
 
-    def search(self, f: Relevance[D_co], k: int, allowed: Tensor | None = None) -> Hits: ...
+    def search(self, f: Relevance[D_co], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits: ...
 
 
 @dataclass(frozen=True)
@@ -113,4 +114,6 @@ class Hit:
 class Searcher(Protocol):
     """Text in, hits out."""
 
+    @property
+    def scored(self) -> int: ...  # documents scored in the last search
     def search(self, queries: Sequence[str], k: int = 10) -> list[list[Hit]]: ...

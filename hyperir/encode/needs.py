@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from hyperir.core.amounts import bytes_text, seconds_text
+from hyperir.core.amounts import bytes_text, count_text, seconds_text
 from hyperir.core.progress import track
 from hyperir.core.types import Encoder, Row
 from hyperir.corpus.collection import Collection
@@ -68,9 +68,9 @@ def say_needs(
     seconds = (time.perf_counter() - start) * found.characters / max(sum(map(_length, sample)), 1)
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + WORK + memory
     print(
-        f"{found.documents:,} documents, {found.characters / 1e6:,.1f} million characters, by {encoder.name}: "
-        f"about {seconds_text(seconds)}, " + (f"{bytes_text(disk)} of disk, " if disk else "") + f"{bytes_text(held)} "
-        "of memory",
+        f"{count_text(found.documents, 'document')}, {found.characters / 1e6:,.1f} million characters, "
+        f"by {encoder.name}: about {seconds_text(seconds)}, "
+        + (f"{bytes_text(disk)} of disk, {bytes_text(held)} of memory" if disk else f"{bytes_text(held)} of memory"),
         file=sys.stderr,
     )
 

@@ -19,6 +19,7 @@ from hyperir.index.place import Content, Place, UnconfirmedError
 
 __all__ = [
     "FORMAT",
+    "Apart",
     "Column",
     "Commit",
     "Dtype",
@@ -26,6 +27,7 @@ __all__ = [
     "FileRecord",
     "Generation",
     "check_files",
+    "damaged",
     "load",
     "name_of",
     "newest",
@@ -34,7 +36,7 @@ __all__ = [
     "publish",
 ]
 
-FORMAT = 2
+FORMAT = 3
 FOLDER = "commits"
 MANIFESTS = "rows.lance/_versions/"
 TRANSACTIONS = "rows.lance/_transactions/"
@@ -44,11 +46,24 @@ NAME = re.compile(r"(\d{12})\.json")
 Dtype = Literal["float32", "float16"]
 
 
+class Apart(Config):
+    """A file of rows without its vectors, which are nearly all of it.
+
+    Args:
+        vectors: where they stand: byte ranges (start, stop), ascending.
+        sha256: of all other bytes.
+    """
+
+    vectors: tuple[tuple[int, int], ...]
+    sha256: str
+
+
 class FileRecord(Config):
-    """A file as committed."""
+    """A file as committed; `apart` only of files of rows that have vectors."""
 
     size: int
     sha256: str
+    apart: Apart | None = None
 
     @property
     def content(self) -> Content:
@@ -159,14 +174,14 @@ def load(place: Place, number: int) -> Commit:
     try:
         raw = place.read(name)
     except OSError as error:
-        raise _damaged(place, name, str(error)) from error
+        raise damaged(place, name, str(error)) from error
     try:
         record = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise _damaged(place, name, f"not JSON: {error}") from error
+        raise damaged(place, name, f"not JSON: {error}") from error
     # Byte for byte, so that even a changed blank or the case of an escape is noticed.
     if not isinstance(record, dict) or raw != _sealed({k: v for k, v in record.items() if k != "sha256"}):
-        raise _damaged(place, name, "a file whose hash of itself is wrong")
+        raise damaged(place, name, "a file whose hash of itself is wrong")
     del record["sha256"]
     version = record.get("format_version")
     if isinstance(version, int) and version > FORMAT:
@@ -179,16 +194,18 @@ def load(place: Place, number: int) -> Commit:
     try:
         commit = Commit.parse(_migrated(record), where=name)
     except ConfigError as error:
-        raise _damaged(place, name, error.what) from error
+        raise damaged(place, name, error.what) from error
     if commit.number != number:
-        raise _damaged(place, name, f"commit {commit.number} under the name of another")
+        raise damaged(place, name, f"commit {commit.number} under the name of another")
     return commit
 
 
 def _migrated(record: dict[str, Any]) -> dict[str, Any]:
     """A commit of an older format, said in the words of this one."""
     if record.get("format_version") == 1:  # before deletions and scalar indices
-        record = {**record, "format_version": FORMAT, "stored": record.get("documents"), "indexed": (), "change": ""}
+        record = {**record, "format_version": 2, "stored": record.get("documents"), "indexed": (), "change": ""}
+    if record.get("format_version") == 2:  # before a second hash of files of rows, which they do without
+        record = {**record, "format_version": FORMAT}
     return record
 
 
@@ -234,16 +251,16 @@ def check_files(place: Place, commit: Commit) -> None:
     for name, record in commit.files.items():
         size = sizes.get(name)
         if size is None:
-            raise _damaged(place, name, "no such file, or no permission to see it", f"{record.size:,} bytes")
+            raise damaged(place, name, "no such file, or no permission to see it", f"{record.size:,} bytes")
         if size != record.size:
-            raise _damaged(place, name, f"{size:,} bytes", f"{record.size:,} bytes")
+            raise damaged(place, name, f"{size:,} bytes", f"{record.size:,} bytes")
         if name.startswith(MANIFESTS):
             try:
                 digest = place.sha256(name)
             except OSError as error:
-                raise _damaged(place, name, str(error)) from error
+                raise damaged(place, name, str(error)) from error
             if digest != record.sha256:
-                raise _damaged(place, name, "other bytes than committed")
+                raise damaged(place, name, "other bytes than committed")
 
 
 @contextmanager
@@ -254,7 +271,8 @@ def _reading(place: Place) -> Iterator[None]:
         raise StoreError(f"{place} cannot be read", got=str(error), fix="check the address and permissions") from error
 
 
-def _damaged(place: Place, name: str, got: str, expected: str = "the file as it was committed") -> CorruptError:
+def damaged(place: Place, name: str, got: str, expected: str = "the file as it was committed") -> CorruptError:
+    """The error for a file that is not as committed."""
     return CorruptError(
         f"{name} in {place} is damaged or missing",
         expected=expected,

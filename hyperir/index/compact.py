@@ -55,10 +55,10 @@ def _compacted(place: Place, base: Commit, keep: int) -> Commit:
 
     draft = Draft.of(place, base)
     if base.lance_version:
-        rows = RowTable(place, base.lance_version)
+        rows = RowTable(place, base.lance_version, base.files)
         fragments, generation = copy_live(draft, rows, rows.fragments(0, base.stored), base.generations)
         change = lance.LanceOperation.Overwrite(rows.dataset.schema, fragments)
-        draft.version = table.publish(place, draft.version, change)
+        draft.version = table.publish(rows, change)
         replace(draft, 0, generation)
         for name in base.indexed:
             index_column(draft, name)

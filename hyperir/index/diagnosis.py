@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hyperir.core.amounts import count_text
 from hyperir.index import commit as commits
 from hyperir.index import tombstones
 from hyperir.index.commit import INDICES, TRANSACTIONS, Commit
@@ -70,7 +71,7 @@ class Plan:
         lines += [f"made again from the rows, as it was: {name}" for name in self.rebuilt]
         lines += ["made again: scalar indices"] * self.reindexed
         if self.lost_commits:
-            lines.append(f"back to commit {self.base.number}, with {self.base.documents:,} documents")
+            lines.append(f"back to commit {self.base.number}, with {count_text(self.base.documents, 'document')}")
             lines.append(f"lost commits: {_listed(self.lost_commits)}")
             lines.append(f"lost documents: {_count(self.lost_documents)}")
             lines.append(f"deleted or replaced documents that are back: {_count(self.revived_documents)}")

@@ -8,8 +8,9 @@ import numpy as np
 
 from hyperir.index import commit as commits
 from hyperir.index import retention, table, tombstones
+from hyperir.index.before import apart
 from hyperir.index.commit import Column, Commit, FileRecord, Generation
-from hyperir.index.place import Place
+from hyperir.index.place import Content, Place
 from hyperir.index.tombstones import Keys
 
 __all__ = ["Draft"]
@@ -97,7 +98,7 @@ class Draft:
             rows = table.files_of_version(self.place, self.version)
         named = [*rows, *(generation.file for generation in self.generations), *tombs]
         new = [name for name in named if name not in base.files]
-        settled = {n: FileRecord(size=c.size, sha256=c.sha256) for n, c in self.place.settle(new).items()}
+        settled = {name: self._record(name, content) for name, content in self.place.settle(new).items()}
         commit = Commit(
             number=number,
             parent=base.number,
@@ -120,6 +121,12 @@ class Draft:
             files={name: base.files.get(name) or settled[name] for name in named},
         )
         return commit, new
+
+    def _record(self, name: str, content: Content) -> FileRecord:
+        holds_rows = name.startswith(table.DATA)
+        return FileRecord(
+            size=content.size, sha256=content.sha256, apart=apart(self.place, name) if holds_rows else None
+        )
 
     def _between(self) -> set[str]:
         """Files of steps on the way that the next step replaced."""

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from hyperir.core.errors import InputError
 from hyperir.index import durable
-from hyperir.index.lock import NAME as LOCK
 from hyperir.index.lock import exclusive
 from hyperir.index.place import TEMPORARY, Content, Hold, TableAddress, UnconfirmedError
 
@@ -74,6 +73,10 @@ class LocalFolder:
     def sha256(self, name: str, advance: Callable[[int], None] | None = None) -> str:
         return durable.sha256_of(self.root / name, advance)
 
+    def stamp(self, name: str) -> tuple[int, ...]:
+        found = (self.root / name).stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
     def local(self, name: str, content: Content | None) -> Path:
         return self.root / name
 
@@ -96,7 +99,10 @@ class LocalFolder:
         return path
 
     def settle(self, names: Iterable[str]) -> dict[str, Content]:
-        return {name: Content((self.root / name).stat().st_size, self.sha256(name)) for name in names}
+        return dict(durable.at_once(lambda name: (name, self._content(name)), names))
+
+    def _content(self, name: str) -> Content:
+        return Content((self.root / name).stat().st_size, self.sha256(name))
 
     def replace(self, begun: str, name: str) -> None:
         (self.root / begun).replace(self.root / name)
@@ -105,9 +111,7 @@ class LocalFolder:
         path = self.root / name
         temporary = path.with_suffix(TEMPORARY)
         temporary.write_bytes(data)
-        # LOCK says that a writer is at work; it goes to the disk with what it may leave there.
-        lock = [LOCK] if (self.root / LOCK).exists() else []
-        durable.sync_all(self.root, [temporary.relative_to(self.root).as_posix(), *lock, *new])
+        durable.sync_all(self.root, [temporary.relative_to(self.root).as_posix(), *new])
         durable.publish(temporary, path)
         ended = list(ended)
         try:

@@ -33,6 +33,11 @@ class KnownIds:
             merged.sort(kind="stable")  # a merge sort: it finds the two sorted halves
             self._runs.append(merged)
 
+    def merge(self, other: KnownIds) -> None:
+        """Remember what another one does."""
+        for run in other._runs:
+            self.add(run)
+
     def suspects(self, hashes: Hashes) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """True where an id may be known: compare the id itself. False where it certainly is new."""
         found = np.zeros(len(hashes), dtype=np.bool_)

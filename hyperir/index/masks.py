@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor
 
 from hyperir.index.commit import Column
 from hyperir.index.filters import Filter, parse
-from hyperir.index.predicates import predicate
+from hyperir.index.held import LIMIT, Held
+from hyperir.index.predicates import Target, predicate, targets
 from hyperir.index.stored import StoredDocs
 from hyperir.index.table import RowTable
 
@@ -26,28 +28,38 @@ class Masks:
         table: the rows.
         columns: the metadata columns; None for an index that never held a row.
         docs: the vectors, whose keys say at which position a row stands.
+        held: bytes of columns kept in memory; with 0 Lance evaluates every filter.
     """
 
-    def __init__(self, table: RowTable, columns: tuple[Column, ...] | None, docs: StoredDocs) -> None:
+    def __init__(
+        self, table: RowTable, columns: tuple[Column, ...] | None, docs: StoredDocs, held: int = LIMIT
+    ) -> None:
         self._table, self._columns, self._docs = table, columns, docs
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
+        self._held = Held(table, len(docs), held)
+
+    @cached_property
+    def _known(self) -> dict[str, Target]:
+        schema = self._table.dataset.schema
+        return targets(self._columns or (), dict(zip(schema.names, schema.types, strict=True)))
 
     def __call__(self, where: str | Filter) -> Tensor:
         """(N,) bool, True where the filter is true; the caller's own copy."""
         tree = parse(where) if isinstance(where, str) else where
         if self._columns is None:
             return torch.zeros(0, dtype=torch.bool)
-        schema = self._table.dataset.schema
-        wanted = predicate(tree, self._columns, dict(zip(schema.names, schema.types, strict=True)))
+        wanted = predicate(tree, self._known)
         # By the predicate, not by the tree: in Python 1, 1.0 and True are the same key.
         if wanted not in self._kept:
-            self._kept[wanted] = self._evaluate(wanted)
+            mask = self._held.mask(tree, self._known)
+            self._kept[wanted] = self._scanned(wanted) if mask is None else torch.from_numpy(mask)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
         self._kept.move_to_end(wanted)
         return self._kept[wanted].clone()
 
-    def _evaluate(self, wanted: str) -> Tensor:
+    def _scanned(self, wanted: str) -> Tensor:
+        """What Lance finds for a predicate."""
         keys = self._docs.keys.numpy()
         mask = np.zeros(len(keys), dtype=np.bool_)
         for batch in self._table.scan(["key"], where=wanted):

@@ -88,13 +88,13 @@ def merge_from(draft: Draft, start: int) -> None:
     merged = draft.generations[start:]
     if not merged:
         return
-    rows = RowTable(draft.place, draft.version)
+    rows = RowTable(draft.place, draft.version, draft.base.files)
     old = rows.fragments(sum(sizes_of(draft)[:start]), draft.stored)
     fragments, generation = copy_live(draft, rows, old, merged)
     change = lance.LanceOperation.Update(
         removed_fragment_ids=[fragment.fragment_id for fragment in old], new_fragments=fragments
     )
-    draft.version = table.publish(draft.place, draft.version, change)
+    draft.version = table.publish(rows, change)
     replace(draft, start, generation)
 
 
@@ -126,10 +126,11 @@ def copy_live(
 
     base = draft.base
     name = f"ann/{uuid.uuid4().hex}/{FILE}"
+    batches = rows.stream(fragments)  # here, so that damage is found before anything is written
     packed = PackedWriter(draft.place.begin(name), base.width, base.dtype)
 
     def live() -> Iterator[Any]:
-        for batch in rows.stream(fragments):
+        for batch in batches:
             kept = batch
             dead = among(batch.column("key").to_numpy(), draft.dead)
             if dead.any():
@@ -140,7 +141,7 @@ def copy_live(
 
     try:
         reader = pa.RecordBatchReader.from_batches(rows.dataset.schema, live())
-        written = table.append_fragments(draft.place, draft.version, reader)
+        written = table.append_fragments(rows, reader)
         packed.finish(keys for part in _mapped(draft, generations) for keys in _live_keys(part, draft.dead))
     finally:
         packed.close()

@@ -97,6 +97,9 @@ class ObjectStore:
     def sha256(self, name: str, advance: Callable[[int], None] | None = None) -> str:
         return self._content(name, advance).sha256
 
+    def stamp(self, name: str) -> None:
+        """An object cannot be written into, and its bytes are the store's to keep."""
+
     def _content(self, name: str, advance: Callable[[int], None] | None = None) -> Content:
         digest = hashlib.sha256()
 

@@ -46,6 +46,7 @@ class Pending:
         self.columns = draft.metadata
         self.added = 0
         self.empty: set[int] = set()  # keys of rows without text
+        self._rows = RowTable(draft.place, draft.version)
         self._schema: Any = None
         self._fragments: list[Any] = []
         self._buffer: list[Any] = []
@@ -91,8 +92,14 @@ class Pending:
 
     def _known_schema(self) -> Any:
         if self._schema is None:
-            self._schema = RowTable(self._draft.place, self._draft.version).dataset.schema
+            self._schema = self._table().dataset.schema
         return self._schema
+
+    def _table(self) -> RowTable:
+        """The table as the draft has it now: opened once for every version."""
+        if self._rows.version != self._draft.version:
+            self._rows = RowTable(self._draft.place, self._draft.version)
+        return self._rows
 
     def write(self, block: _Block) -> None:
         """Add a prepared block."""
@@ -111,7 +118,7 @@ class Pending:
         import pyarrow as pa
 
         block = pa.concat_tables(self._buffer)
-        self._fragments += table.append_fragments(self._draft.place, self._draft.version, block)
+        self._fragments += table.append_fragments(self._table(), block)
         self._buffer.clear()
 
     def ids(self) -> Iterator[Any]:
@@ -131,7 +138,7 @@ class Pending:
         end = draft.next_key + self.added
         starts = range(draft.next_key, end, BLOCK)
         self._packed.finish(np.arange(start, min(start + BLOCK, end)) for start in starts)
-        draft.version = table.append(draft.place, draft.version, self._fragments, self._schema)
+        draft.version = table.append(self._table(), self._fragments, self._schema)
         draft.generations = (*draft.generations, Generation(file=self._name, documents=self.added))
         draft.next_key = end
         draft.empty_texts += len(self.empty)

@@ -89,6 +89,10 @@ class Place(Protocol):
         """The hash of a file as it is stored now; `advance` hears of every block's length."""
         ...
 
+    def stamp(self, name: str) -> tuple[int, ...] | None:
+        """What is another one once a file was written again; None where a file can only be replaced as a whole."""
+        ...
+
     def local(self, name: str, content: Content | None) -> Path:
         """An immutable file as a file of this machine, to be mapped into memory.
 

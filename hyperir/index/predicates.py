@@ -21,7 +21,7 @@ from hyperir.index.commit import Column
 from hyperir.index.filters import MAX_DEPTH, And, Compare, Contains, Filter, In, IsNull, Not, Or, StartsWith
 from hyperir.index.schema import JSON, OWN, PLAIN, plain
 
-__all__ = ["predicate"]
+__all__ = ["Target", "predicate", "targets"]
 
 DEEPEST = MAX_DEPTH + 2  # "not between" costs two that its author did not write
 UNKNOWN = "CAST(NULL AS BOOLEAN)"
@@ -34,28 +34,35 @@ FLOATS: dict[Any, type[np.floating]] = {
 }
 
 
-def predicate(tree: Filter, columns: Sequence[Column], types: Mapping[str, Any]) -> str:
-    """The predicate of a filter.
+def targets(columns: Sequence[Column], types: Mapping[str, Any]) -> dict[str, Target]:
+    """What filters over an index may name, by the users' names.
 
     Args:
-        tree: the filter.
         columns: the index's metadata columns.
         types: Arrow types, by the columns' names in the table.
 
     Raises:
-        UnknownNameError: a column that the index does not have; names the nearest.
-        InputError: a value of another type than the column's, or a tree that is too deep.
         CorruptError: the index names a column as no index does.
     """
-    known = {name: _Target(name, name, types[name]) for name in OWN}
+    known = {name: Target(name, name, types[name]) for name in OWN}
     for column in columns:
         if not PLAIN.fullmatch(column.column):
             raise CorruptError("the commit gives a column an impossible name", got=plain(column.column))
-        known[column.name] = _Target(column.name, column.column, JSON if column.type == JSON else types[column.column])
+        known[column.name] = Target(column.name, column.column, JSON if column.type == JSON else types[column.column])
+    return known
+
+
+def predicate(tree: Filter, known: Mapping[str, Target]) -> str:
+    """The predicate of a filter over `targets`.
+
+    Raises:
+        UnknownNameError: a column that the index does not have; names the nearest.
+        InputError: a value of another type than the column's, or a tree that is too deep.
+    """
     return _write(tree, known, 0, "")
 
 
-def _write(tree: Filter, known: Mapping[str, _Target], depth: int, parent: str) -> str:
+def _write(tree: Filter, known: Mapping[str, Target], depth: int, parent: str) -> str:
     """The part `tree` of the predicate, with as few brackets as can be, for Lance's parser allows only some.
 
     Args:
@@ -88,13 +95,13 @@ def _write(tree: Filter, known: Mapping[str, _Target], depth: int, parent: str) 
             return _compare(_find(column, known), operator, value)
 
 
-def _find(name: str, known: Mapping[str, _Target]) -> _Target:
+def _find(name: str, known: Mapping[str, Target]) -> Target:
     if name not in known:
         raise UnknownNameError("column", name, known)
     return known[name]
 
 
-def _in(target: _Target, values: Sequence[Any]) -> str:
+def _in(target: Target, values: Sequence[Any]) -> str:
     if not values:
         raise InputError(f"in () for the column {target.name!r}", expected="one value or more")
     literals = [target.literal(value) for value in values if value is not None]
@@ -102,7 +109,7 @@ def _in(target: _Target, values: Sequence[Any]) -> str:
     return found if len(literals) == len(values) else f"({found} OR {UNKNOWN})"
 
 
-def _compare(target: _Target, operator: str, value: Any) -> str:
+def _compare(target: Target, operator: str, value: Any) -> str:
     if operator not in ("=", "!=", "<", "<=", ">", ">="):
         raise InputError(f"there is no operator {operator!r}", expected="=, !=, <, <=, > or >=")
     if value is None:
@@ -117,7 +124,7 @@ def _compare(target: _Target, operator: str, value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class _Target:
+class Target:
     """A column: its name for users, its name in the table, its Arrow type or "json"."""
 
     name: str
@@ -137,17 +144,37 @@ class _Target:
 
     def literal(self, value: Any) -> str:
         """The value as the column's type holds it, written for Lance."""
+        taken = self.taken(value)
+        match taken:
+            case bool():
+                return str(taken).lower()
+            case str():
+                return _text(taken)
+            case datetime():
+                return f"CAST('{taken.isoformat(sep=' ')}' AS TIMESTAMP({UNITS[self.type.unit][0]}))"
+            case date():
+                return f"date '{taken.isoformat()}'"
+            case int() if taken == -(2**63):  # Lance reads it as the negation of a number that is too large
+                return f"CAST('{taken}' AS BIGINT)"
+        return repr(taken)
+
+    def taken(self, value: Any) -> bool | str | int | float | date | datetime:
+        """The value as the column's type holds it; a time in UTC, without a zone.
+
+        Raises:
+            InputError: a value of another type.
+        """
         kind = self.type
         if kind == JSON or pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_date64(kind):
             raise self.refusal(value, '"is null" or "is not null": values of this column have no order')
         if pa.types.is_boolean(kind):
             if not isinstance(value, bool):
                 raise self.refusal(value, "true or false")
-            return str(value).lower()
+            return value
         if _is_text(kind):
             if not isinstance(value, str):
                 raise self.refusal(value, "a string in quotes")
-            return _text(value)
+            return _checked(value)
         if pa.types.is_integer(kind):
             return self._integer(value)
         if pa.types.is_floating(kind):
@@ -156,7 +183,7 @@ class _Target:
             raise self.refusal(value, "an ISO date in quotes")
         return self._date(value) if pa.types.is_date(kind) else self._time(value)
 
-    def _integer(self, value: Any) -> str:
+    def _integer(self, value: Any) -> int:
         whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
         if isinstance(value, bool) or not whole:
             raise self.refusal(value, "a whole number")
@@ -164,10 +191,9 @@ class _Target:
         limits = np.iinfo(self.type.to_pandas_dtype())
         if not limits.min <= number <= limits.max:
             raise self.refusal(value, f"a number from {limits.min} to {limits.max}")
-        # Lance reads the smallest int64 as the negation of a number that is too large.
-        return f"CAST('{number}' AS BIGINT)" if number == -(2**63) else str(number)
+        return number
 
-    def _float(self, value: Any) -> str:
+    def _float(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.refusal(value, "a number")
         try:
@@ -177,15 +203,15 @@ class _Target:
             number = np.inf
         if not np.isfinite(number):
             raise self.refusal(value, f"a finite number that {self.type} can hold")
-        return repr(number)
+        return number
 
-    def _date(self, value: str) -> str:
+    def _date(self, value: str) -> date:
         try:
-            return f"date '{date.fromisoformat(value).isoformat()}'"
+            return date.fromisoformat(value)
         except ValueError:
             raise self.refusal(value, "an ISO date such as '2020-12-31'") from None
 
-    def _time(self, value: str) -> str:
+    def _time(self, value: str) -> datetime:
         try:
             time = datetime.fromisoformat(value)
         except ValueError:
@@ -202,7 +228,7 @@ class _Target:
             raise self.refusal(value, f"a time in whole {self.type.unit if digits < 9 else 'us'}")
         if digits == 9 and not 1678 <= time.year <= 2261:
             raise self.refusal(value, "a time of the years 1678 to 2261")
-        return f"CAST('{time.isoformat(sep=' ')}' AS TIMESTAMP({digits}))"
+        return time
 
 
 def _is_text(kind: Any) -> bool:
@@ -210,8 +236,12 @@ def _is_text(kind: Any) -> bool:
 
 
 def _text(value: str) -> str:
+    return "'" + _checked(value).replace("'", "''") + "'"
+
+
+def _checked(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
         raise InputError("a text of the filter is not valid Unicode", got=plain(value)) from None
-    return "'" + value.replace("'", "''") + "'"
+    return value

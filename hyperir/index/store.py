@@ -61,7 +61,7 @@ class Store:
 
     def __init__(self, place: Place, commit: Commit) -> None:
         self.place, self.commit = place, commit
-        self._rows = RowTable(place, commit.lance_version)
+        self._rows = RowTable(place, commit.lance_version, commit.files)
 
     @property
     def path(self) -> Path | str:

@@ -8,13 +8,17 @@ but `latest_version_hint.json`, a shortcut for readers of the latest version; ou
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
+from itertools import accumulate, chain
+from types import MappingProxyType
 from typing import Any
 
 from hyperir.core.errors import CorruptError, StoreError, UnreachableError
-from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS
+from hyperir.index.before import VECTOR, Checked
+from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, FileRecord
 from hyperir.index.place import Place
 
 __all__ = [
@@ -31,6 +35,7 @@ __all__ = [
 ]
 
 FOLDER = "rows.lance"
+DATA = f"{FOLDER}/data/"
 HINT = f"{MANIFESTS}latest_version_hint.json"
 STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
@@ -39,6 +44,7 @@ AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
 SILENT = "Generic S3 error"  # its words for a store that does not answer
 PANIC = "PanicException"  # and what it raises where its own checks fail: no Exception, and of no importable type
+NOTHING: Mapping[str, FileRecord] = MappingProxyType({})
 MAGIC = b"LANC"  # the last bytes of Lance's files
 
 
@@ -48,10 +54,13 @@ class RowTable:
     Args:
         place: where the index is.
         version: Lance's number of it, or 0 for a table that does not exist yet.
+        files: of the commit: they are compared with it before they are first read.
     """
 
-    def __init__(self, place: Place, version: int) -> None:
+    def __init__(self, place: Place, version: int, files: Mapping[str, FileRecord] = NOTHING) -> None:
         self.place, self.version = place, version
+        self._check = Checked(place, files)
+        self._indices = [name for name in files if name.startswith(INDICES)]
 
     @cached_property
     def dataset(self) -> Any:
@@ -67,8 +76,18 @@ class RowTable:
         with self._explained():
             return int(self.dataset.count_rows()) if self.version else 0
 
+    @cached_property
+    def _layout(self) -> tuple[list[int], list[list[str]]]:
+        """For every fragment, the row that comes after it, and its files."""
+        with self._explained():
+            found = [fragment.metadata for fragment in self.dataset.get_fragments()]
+        return list(accumulate(part.physical_rows for part in found)), [files_of([part]) for part in found]
+
     def take(self, positions: Sequence[int], columns: list[str]) -> Any:
         """Rows by position, in the order asked, as an Arrow table."""
+        ends, files = self._layout
+        holders = {bisect_right(ends, position) for position in positions}
+        self._check([name for holder in sorted(holders) for name in files[holder]], VECTOR in columns)
         with self._explained():
             return self.dataset.take(list(positions), columns=columns)
 
@@ -76,6 +95,7 @@ class RowTable:
         """All rows in order, or those that a predicate of `hyperir.index.predicates` lets pass, as record batches."""
         if self.version:
             size = SHORT if {"id", "key"}.issuperset(columns) else BATCH
+            self._check(chain(*self._layout[1], self._indices if where else ()), VECTOR in columns)
             with self._explained():
                 yield from self.dataset.to_batches(columns=columns, batch_size=size, scan_in_order=True, filter=where)
 
@@ -92,6 +112,10 @@ class RowTable:
 
     def stream(self, fragments: Sequence[Any], columns: list[str] | None = None) -> Iterator[Any]:
         """Some fragments in order, all columns or some, as Arrow record batches, with little read ahead."""
+        self._check(files_of([part.metadata for part in fragments]), columns is None or VECTOR in columns)
+        return self._streamed(fragments, columns)
+
+    def _streamed(self, fragments: Sequence[Any], columns: list[str] | None) -> Iterator[Any]:
         with self._explained():
             yield from self.dataset.scanner(
                 columns=columns,
@@ -121,12 +145,11 @@ class RowTable:
             ) from error
 
 
-def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
+def append_fragments(table: RowTable, rows: Any) -> list[Any]:
     """Write rows as new data files; nobody sees them before `publish`.
 
     Args:
-        place: where the index is.
-        version: of the table that is going to have them; 0 where there is none yet.
+        table: which is going to have them, as it is now.
         rows: an Arrow table, or a reader of record batches, which is streamed.
 
     Raises:
@@ -134,12 +157,12 @@ def append_fragments(place: Place, version: int, rows: Any) -> list[Any]:
     """
     from lance.fragment import write_fragments
 
-    where = place.table(FOLDER)
+    place, where = table.place, table.place.table(FOLDER)
     written: list[Any] = write_fragments(
         rows,
-        where.uri,
+        table.dataset if table.version else where.uri,
         schema=rows.schema,
-        mode="append" if version else "create",
+        mode="append" if table.version else "create",
         data_storage_version=STORAGE,
         storage_options=where.options,
     )
@@ -157,7 +180,7 @@ def _check_whole(place: Place, names: Sequence[str]) -> None:
 
 def files_of(fragments: Sequence[Any]) -> list[str]:
     """Paths of the fragments' data files, relative to the index folder."""
-    return [f"{FOLDER}/data/{file.path}" for fragment in fragments for file in fragment.files]
+    return [f"{DATA}{file.path}" for fragment in fragments for file in fragment.files]
 
 
 def ids_of_fragment(place: Place, fragment: Any) -> Iterator[Any]:
@@ -170,8 +193,8 @@ def ids_of_fragment(place: Place, fragment: Any) -> Iterator[Any]:
         yield from file.read_all().to_table()["id"].chunks
 
 
-def publish(place: Place, version: int, change: Any) -> int:
-    """Make the next version of the table by a `lance.LanceOperation`.
+def publish(table: RowTable, change: Any) -> int:
+    """Make the next version of a table by a `lance.LanceOperation`.
 
     Returns:
         its number.
@@ -181,10 +204,11 @@ def publish(place: Place, version: int, change: Any) -> int:
     """
     import lance
 
-    place.check()
-    where = place.table(FOLDER)
-    dataset = lance.LanceDataset.commit(where.uri, change, read_version=version, storage_options=where.options)
-    return _checked(place, version + 1, dataset)
+    table.place.check()
+    where, version = table.place.table(FOLDER), table.version
+    known = table.dataset if version else where.uri
+    dataset = lance.LanceDataset.commit(known, change, read_version=version, storage_options=where.options)
+    return _checked(table.place, version + 1, dataset)
 
 
 def _checked(place: Place, version: int, dataset: Any) -> int:
@@ -199,16 +223,18 @@ def _checked(place: Place, version: int, dataset: Any) -> int:
     return version
 
 
-def append(place: Place, version: int, fragments: Sequence[Any], schema: Any) -> int:
-    """Publish fragments behind all others; version 0 makes the table.
+def append(table: RowTable, fragments: Sequence[Any], schema: Any) -> int:
+    """Publish fragments behind all others of a table, or as the first.
 
     Returns:
         the new version.
     """
     import lance
 
-    make = lance.LanceOperation.Append(fragments) if version else lance.LanceOperation.Overwrite(schema, fragments)
-    return publish(place, version, make)
+    make = (
+        lance.LanceOperation.Append(fragments) if table.version else lance.LanceOperation.Overwrite(schema, fragments)
+    )
+    return publish(table, make)
 
 
 def files_of_version(place: Place, version: int) -> list[str]:

@@ -10,7 +10,21 @@ from torch import Tensor
 from hyperir.core.errors import InputError
 from hyperir.core.types import Hits
 
-__all__ = ["Best", "allowed_rows", "best", "check_allowed"]
+__all__ = ["Best", "allowed_rows", "best", "check_allowed", "check_budget", "need_k"]
+
+
+def need_k(k: int) -> None:
+    """Refuse k < 1."""
+    if k < 1:
+        raise InputError("k counts the answers wanted", expected="k >= 1", got=f"k = {k}")
+
+
+def check_budget(budget: int | None) -> None:
+    """Refuse a budget below 1."""
+    if budget is not None and budget < 1:
+        raise InputError(
+            "a budget counts the documents scored for a query", expected="budget >= 1", got=f"budget = {budget}"
+        )
 
 
 def allowed_rows(allowed: Tensor, n: int) -> Tensor:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError, StoreError, UnreachableError
 from hyperir.core.progress import Progress
 from hyperir.index import commit as commits
@@ -59,7 +60,8 @@ class Report:
 
     def __str__(self) -> str:
         if self.ok:
-            return f"{self.path}: whole; {self.documents:,} documents, {self.files:,} files, {self.bytes:,} bytes read"
+            held = count_text(self.documents or 0, "document")
+            return f"{self.path}: whole; {held}, {count_text(self.files, 'file')}, {self.bytes:,} bytes read"
         return "\n".join(
             [f"{self.path}: {len(self.problems)} damaged", *(f"  {p.file}: {p.what}" for p in self.problems)]
         )

@@ -110,7 +110,7 @@ class Writer:
         self.base = base
         self._draft = Draft.of(self.place, base, dead)
         self._pending = Pending(self._draft)
-        self._rows = RowTable(self.place, base.lance_version)
+        self._rows = RowTable(self.place, base.lance_version, base.files)
         self._taken = TakenIds(self._rows, base, self._pending, self.added)
         self._to_index: tuple[str, ...] = ()
 
@@ -226,6 +226,7 @@ class Writer:
             for name in self._to_index:
                 index_column(draft, name)
             commit = draft.publish(self._said())
+        self._taken.committed(commit)
         self._begin(commit, draft.dead)
         self._broken = False
         return commit

@@ -155,8 +155,13 @@ class Checkpoints:
             with suppress(StoreError), uninterrupted():  # after a second Ctrl-C in a write: the last commit remains
                 self._commit()
         if self.committed:
+            are = (
+                "document of this add is committed and stays"
+                if self.committed == 1
+                else ("documents of this add are committed and stay")
+            )
             error.add_note(
-                f"{self.committed:,} documents of this add are committed and stay. "
+                f"{self.committed:,} {are}. "
                 "resume=True goes on after them; on the command line, the same command with --resume."
             )
         elif isinstance(error, KeyboardInterrupt):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +24,15 @@ from hyperir.index.verify import Report
 from hyperir.search import adding
 from hyperir.search.export import export
 from hyperir.search.fingerprint import check_fingerprint
+from hyperir.search.planning import Planner
 from hyperir.search.reading import read_hits
+from hyperir.search.recall import RecallEstimate, estimate
 from hyperir.search.run import run_of
 
 __all__ = ["Index"]
 
 PIECE = 16  # batches encoded and written together
-AUTO = "exact"  # the strategy that "auto" means while exhaustive search is the only one
+RECENT = 64  # texts searched for last, on which recall is estimated where no queries are given
 
 
 class Index:
@@ -49,7 +52,10 @@ class Index:
         if model is not None:
             check_fingerprint(store, model)
         self._searchers: dict[tuple[int, str], Strategy[Any]] = {}
-        self.scored = 0  # documents scored for a query of the last search
+        self._planner: tuple[int, Planner] | None = None  # of one commit
+        self._recent: deque[str] = deque(maxlen=RECENT)
+        self.scored = 0  # documents scored for a query of the last search, at most; see `Hits.scored`
+        self.strategy: Config | None = None  # what answered the last search: what "auto" chose
 
     @classmethod
     def create(
@@ -331,17 +337,23 @@ class Index:
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
         where: str | Filter | None = None,
+        budget: int | str | None = None,
     ) -> list[list[Hit]]:
         """The k best documents of every query, best first.
 
         Args:
             queries: a list of texts; or a relevance function, for vectors of one's own or functions of one's own.
             k: how many; fewer come back where the index holds fewer.
-            strategy: "auto"; or a member of `STRATEGIES`, by name or configuration, for example
-                {"type": "exact", "first_pass": "bfloat16"}.
+            strategy: "auto", whose rules `hyperir.search.auto.choose` tells; or a member of `STRATEGIES`, by name or
+                configuration, for example {"type": "exact", "first_pass": "bfloat16"}.
             where: only documents that pass this filter, such as "year >= 2020"; see `hyperir.index.filters`.
+            budget: documents scored for a query at most, centroids and gradients included. Or a time a query, such as
+                "5ms": it is aimed at, by a pace measured once on this machine, and sometimes exceeded.
+
+        Raises:
+            InputError: a budget that the strategy cannot keep; "auto" keeps any that pays for a few documents.
         """
-        hits = self.find(queries, k, strategy=strategy, where=where)
+        hits = self.find(queries, k, strategy=strategy, where=where, budget=budget)
         return [
             read_hits(self.store, rows, scores)
             for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
@@ -354,11 +366,24 @@ class Index:
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
         where: str | Filter | None = None,
+        budget: int | str | None = None,
     ) -> Hits:
         """As `search`, but rows and scores only, without reading texts."""
+        return self._find(self._functions(queries), k, strategy, where, budget)
+
+    def _find(
+        self,
+        f: Relevance[Dense],
+        k: int,
+        strategy: Mapping[str, Any] | Config | str,
+        where: str | Filter | None,
+        budget: int | str | None,
+    ) -> Hits:
         allowed = self.store.allowed(where)
-        f = self._functions(queries)
-        hits = self._searcher(strategy).search(f, k, allowed)
+        if self._planner is None or self._planner[0] != self.number:
+            self._planner = self.number, Planner(self.store.docs, self._searcher)
+        self.strategy, limit = self._planner[1].plan(strategy, f, k, allowed, budget)
+        hits = self._searcher(self.strategy).search(f, k, allowed, limit)
         self.scored = hits.scored
         return hits
 
@@ -369,6 +394,7 @@ class Index:
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
         where: str | Filter | None = None,
+        budget: int | str | None = None,
     ) -> dict[str, dict[str, float]]:
         """A run, query id -> document id -> score in rank order, for `evaluate` and for TREC files.
 
@@ -376,12 +402,43 @@ class Index:
         """
 
         def answer(texts: list[str]) -> Iterator[dict[str, float]]:
-            hits = self.find(texts, k, strategy=strategy, where=where)
+            hits = self._find(self._functions(texts, bar=False), k, strategy, where, budget)
             for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True):
                 kept = [row for row in rows if row >= 0]
                 yield dict(zip(self.store.ids(kept), scores[: len(kept)], strict=True))
 
         return run_of(queries, answer)
+
+    def estimate_recall(
+        self,
+        queries: Sequence[str] | Relevance[Dense] | None = None,
+        k: int = 10,
+        *,
+        strategy: Mapping[str, Any] | Config | str = "auto",
+        where: str | Filter | None = None,
+        budget: int | str | None = None,
+    ) -> RecallEstimate:
+        """How much of the k best a strategy finds: the queries are searched with it and exhaustively, and compared.
+
+        The exhaustive searches are the cost: some 64 queries tell enough.
+
+        Args:
+            queries: texts or functions, like those that matter; None takes the last 64 texts searched for.
+            k, strategy, where, budget: as for `search`.
+
+        Raises:
+            InputError: there are no queries.
+        """
+        given: Sequence[str] | Relevance[Dense] = list(self._recent) if queries is None else queries
+        if not (len(given) if isinstance(given, Sequence) else given.num_queries):
+            raise InputError(
+                "recall is estimated on queries, and there are none", fix="pass `queries`, or search for texts before"
+            )
+        f = self._functions(given)
+        truth = self._find(f, k, "exact", where, None)
+        found = self._find(f, k, strategy, where, budget)
+        assert self.strategy is not None
+        return estimate(found, truth, k, self.strategy.model_dump()["type"])
 
     def info(self) -> dict[str, Any]:
         """What the index holds, in plain values."""
@@ -393,16 +450,18 @@ class Index:
 
     def _searcher(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
         """A strategy over this commit; what it built (cells, a graph) stays in memory while this commit is searched."""
-        config = STRATEGIES.parse(AUTO if strategy == "auto" else strategy)
+        config = STRATEGIES.parse(strategy)
         key = (self.number, config.model_dump_json())
         if key not in self._searchers:
             kept = {old: searcher for old, searcher in self._searchers.items() if old[0] == self.number}
             self._searchers = {**kept, key: STRATEGIES.build(config, docs=self.store.docs)}
         return self._searchers[key]
 
-    def _functions(self, queries: Sequence[str] | Relevance[Dense]) -> Relevance[Dense]:
+    def _functions(self, queries: Sequence[str] | Relevance[Dense], *, bar: bool = True) -> Relevance[Dense]:
         if isinstance(queries, str):
             raise InputError("one query where many are searched", expected=f"a list: [{queries!r}]", got="a string")
         if isinstance(queries, Sequence):
-            return self.model.encode_query(queries)
+            f: Relevance[Dense] = self.model.encode_query(queries, show_progress_bar=bar)
+            self._recent.extend(queries)
+            return f
         return queries

@@ -7,10 +7,13 @@ import pytest
 from running import DOCUMENTS, hyperir, lines
 from tiny_models import HYPER, make_model
 
+from hyperir.cli.app import strategy_of
+from hyperir.core.errors import InputError
+
 VERBS = [
     *("demo", "index", "search", "eval"),
     *("update", "delete", "export", "build", "compact"),
-    *("info", "verify", "repair", "doctor"),
+    *("info", "verify", "repair", "doctor", "bench"),
 ]
 
 
@@ -207,3 +210,50 @@ def test_a_failed_first_add_leaves_no_index_behind(world, tmp_path):
     done = hyperir("index", tmp_path / "corpus.jsonl", "-o", tmp_path / "new.index", "--model", world / "model")
     assert done.returncode == 2, done.stderr
     assert not (tmp_path / "new.index").exists()
+
+
+def test_budgets_settings_and_recall_on_the_command_line(world, tmp_path):
+    done = hyperir("search", world / "my.index", "fox", "--budget", 3, "--strategy", "exact")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "budget = 3" in done.stderr
+    queries = lines(tmp_path / "queries.jsonl", [{"_id": "a", "text": "fox"}, {"_id": "b", "text": "dog"}])
+    done = hyperir("search", world / "my.index", "--queries", queries, "--check", 5, "-k", 2, "--budget", "9")
+    assert done.returncode == 0, done.stderr
+    assert "recall@2 of exact: 1.000, 95 % interval 0.158 to 1.000, from 2 queries" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("graph", "graph"),
+        ("graph:ef=10,guitar=true", {"type": "graph", "ef": 10, "guitar": True}),
+        ("firstorder:engine=faiss,locality=0.5", {"type": "firstorder", "engine": "faiss", "locality": 0.5}),
+        ('{"type": "ivf"}', {"type": "ivf"}),
+    ],
+)
+def test_strategies_as_they_are_typed(typed, read):
+    assert strategy_of(typed) == read
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"), [("ivf:probes", "no value: 'probes'"), ("ivf:", None), ("{", "no JSON"), ("[1]:2", "no value")]
+)
+def test_strategies_that_cannot_be_read(typed, told):
+    if told is None:
+        assert strategy_of(typed) == "ivf"
+        return
+    with pytest.raises(InputError, match=told):
+        strategy_of(typed)
+
+
+def test_bench_writes_a_table_and_a_folder(world, judged, tmp_path):
+    queries = ["--queries", judged / "queries.jsonl", "--qrels", judged / "qrels" / "test.tsv"]
+    some = ["--strategy", "ivf:probes=1", "--strategy", "graph", "--split", 0.9, "--threads", 1]
+    done = hyperir("bench", world / "my.index", *queries, *some, "-k", 1, 3, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "recall@1" in done.stdout
+    assert "recall@3" in done.stdout
+    found = json.loads((tmp_path / "out" / "bench.json").read_text())
+    assert [setting["name"] for setting in found["settings"]] == ["exact", "ivf probes=1", "graph"]
+    assert (found["measures"], found["machine"]["threads"]) == (["nDCG@10", "RR@10", "R@3"], 1)
+    assert (tmp_path / "out" / "bench.html").exists()

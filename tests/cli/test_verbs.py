@@ -73,7 +73,7 @@ def test_delete(index, tmp_path):
     assert "missing_ok=True" in done.stderr
     done = here("delete", index, "1", "9", "--missing-ok")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "1 documents deleted, 3 in all" in done.stderr
+    assert "1 document deleted, 3 in all" in done.stderr
     (tmp_path / "ids.txt").write_text("2\n\n9\r\n")
     done = here("delete", index, "--ids", tmp_path / "ids.txt", "--missing-ok", "--json")
     assert json.loads(done.stdout)["deleted"] == 1, done.stderr
@@ -134,7 +134,7 @@ def test_build_and_compact(index):
     assert here("delete", index, "1").returncode == 0
     done = here("compact", index, "--keep", 2)
     assert (done.returncode, done.stdout) == (0, "")
-    assert "3 documents are written again" in done.stderr
+    assert "Writing 3 documents again" in done.stderr
     assert "1 deleted ones" in done.stderr
     assert [past.change for past in Store.open(index).history()] == ["deleted 1", "compacted"]
     assert json.loads(here("compact", index, "--json").stdout)["commits"] == 1

@@ -7,8 +7,8 @@ from torch.nn import functional
 from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.index.strategies import STRATEGIES
-from hyperir.index.strategies.candidates import Pool
 from hyperir.index.strategies.cells import assign, kmeans
+from hyperir.index.strategies.visits import Ranked, Visits
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
 
@@ -82,7 +82,7 @@ def test_first_order_search_is_exact_for_linear_functions(docs):
     first = STRATEGIES.build({"type": "firstorder", "rounds": 1, "anchors": 1, "width": 20}, docs=docs)
     hits = first.search(f, 20)
     assert torch.equal(hits.rows, f(docs).sort(dim=1, descending=True, stable=True).indices[:, :20])
-    assert hits.scored == 20 + 512
+    assert hits.scored == 20 + 512 + 1, "documents, centroids and a gradient"
 
 
 def test_first_order_search_finds_most_of_the_best_under_a_network(docs, qnets):
@@ -144,12 +144,42 @@ def test_what_was_built_is_used_again(docs, qnets):
         assert torch.equal(again.rows, STRATEGIES.build(name, docs=docs).search(qnets, 10).rows)
 
 
-def test_a_pool_scores_each_document_once(docs, qnets):
-    pool = Pool(qnets, docs, 4)
-    assert pool.offer(torch.tensor([[5, 3, 3, -1, 9]]).expand(Q, -1)).all()
-    assert pool.scored.tolist() == [3] * Q
-    assert not pool.offer(torch.tensor([[9, 5, -1]]).expand(Q, -1)).any()
-    assert pool.scored.tolist() == [3] * Q
-    hits = pool.hits(6)
+def test_each_document_is_scored_once(docs, qnets):
+    visits, best = Visits(qnets, docs), Ranked(Q, 6)
+    for offered, scored in (([5, 3, 3, -1, 9], 3), ([9, 5, -1], 3)):
+        rows = visits.fresh(torch.tensor([offered]).expand(Q, -1))
+        best.offer(rows, visits.score(rows))
+        assert visits.scored.tolist() == [scored] * Q
+    hits = best.hits(6, visits.scored)
     assert torch.equal(hits.rows[:, :3].sort(1).values, torch.tensor([[3, 5, 9]]).expand(Q, -1))
     assert (hits.rows[:, 3:] == -1).all()
+
+
+def test_what_may_not_come_back_is_not_scored_where_visits_are_told(docs, qnets):
+    allowed = torch.ones(N, dtype=torch.bool)
+    allowed[3] = False
+    rows = Visits(qnets, docs, allowed).fresh(torch.tensor([[5, 3, 9]]).expand(Q, -1))
+    assert torch.equal(rows, torch.tensor([[5, 9]]).expand(Q, -1))
+
+
+def test_a_budget_pays_for_what_was_proposed_first(docs, qnets):
+    visits = Visits(qnets, docs, budget=2)
+    rows = visits.fresh(torch.tensor([[9, 3, 5]]).expand(Q, -1))
+    assert torch.equal(rows, torch.tensor([[3, 9]]).expand(Q, -1))
+    visits.score(rows)
+    assert not visits.solvent().any()
+    assert visits.fresh(torch.tensor([[5]]).expand(Q, -1)).shape == (Q, 0)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [{"type": "ivf", "cells": 60, "probes": 60}, {"type": "firstorder", "centroids": 64}, {"type": "graph", "ef": 500}],
+    ids=lambda strategy: strategy["type"],
+)
+def test_a_larger_budget_finds_more(docs, qnets, strategy):
+    searcher = STRATEGIES.build(strategy, docs=docs)
+    found = [searcher.search(qnets, 10, budget=budget) for budget in (100, 300, 1200)]
+    assert [hits.scored <= budget for hits, budget in zip(found, (100, 300, 1200), strict=True)] == [True] * 3
+    small, _, large = (recall(hits, qnets, docs) for hits in found)
+    assert large > small + 0.1
+    assert large > 0.8

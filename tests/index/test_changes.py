@@ -269,7 +269,7 @@ def test_a_disk_that_does_not_confirm_the_commit_is_told_as_it_is(small, rows, v
     assert small.refresh().verify(show_progress=False).ok
 
 
-@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("number", [1, 2, 3])
 def test_every_format_opens_searches_verifies_and_goes_on(tmp_path, number):
     shutil.copytree(FORMATS / str(number), tmp_path / "f.index")
     store = Store.open(tmp_path / "f.index")

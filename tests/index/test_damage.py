@@ -105,11 +105,16 @@ def rewrite(root, **changes):
 
 
 def test_a_newer_format_says_what_to_do(small):
-    rewrite(small.path, format_version=3, something_new=[1])
+    rewrite(small.path, format_version=commits.FORMAT + 1, something_new=[1])
     with pytest.raises(StoreError) as caught:
         Store.open(small.path)
     assert not isinstance(caught.value, CorruptError)
-    for part in ("newer release", "index format 2 or older", "index format 3", "pip install --upgrade hyperir"):
+    for part in (
+        "newer release",
+        f"index format {commits.FORMAT} or older",
+        f"index format {commits.FORMAT + 1}",
+        "pip install --upgrade hyperir",
+    ):
         assert part in str(caught.value)
 
 

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hyperir.core.docs import Dense
-from hyperir.core.errors import CapabilityError, VectorError
+from hyperir.core.errors import CapabilityError, InputError, VectorError
 from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies.exact import Exact
 from hyperir.index.topk import Best
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
@@ -72,7 +73,27 @@ def test_a_bfloat16_first_pass_gives_the_scores_of_full_precision(n):
     quick = STRATEGIES.build({"type": "exact", "first_pass": "bfloat16"}, docs=docs).search(f, 10)
     torch.testing.assert_close(quick.scores, full.scores)
     assert (quick.rows == full.rows).float().mean() > 0.97
-    assert quick.scored == n
+    assert quick.scored == n + min(n, 2 * 10 + 64), "those scored again count again"
+
+
+@pytest.mark.parametrize("n", [0, 3, 2000])
+def test_a_first_pass_over_a_built_copy_gives_what_it_gives_without(n):
+    f, docs = make_qnets(4), Dense(torch.randn(n, 16))
+    config = STRATEGIES.parse({"type": "exact", "first_pass": "bfloat16", "block": 700})
+    built = Exact.build(config, docs)
+    assert all(part.dtype == torch.bfloat16 and part.shape == (n, 16) for part in built.values())
+    copied, converted = (STRATEGIES.build(config, docs=docs, built=one).search(f, 10) for one in (built, None))
+    assert torch.equal(copied.rows, converted.rows)
+    assert torch.equal(copied.scores, converted.scores)
+    assert Exact.build(STRATEGIES.parse("exact"), docs) == {}
+
+
+def test_only_vectors_have_a_copy():
+    class Texts(list):
+        shape = torch.Size([3])
+
+    with pytest.raises(CapabilityError, match="only vectors have a bfloat16 copy"):
+        Exact.build(STRATEGIES.parse({"type": "exact", "first_pass": "bfloat16"}), Texts("abc"))
 
 
 def test_a_bfloat16_first_pass_needs_a_function_that_can():
@@ -137,3 +158,17 @@ def test_a_bfloat16_first_pass_obeys_allowed(share):
     torch.testing.assert_close(quick.scores, full.scores)
     assert ((quick.rows == -1) == (full.rows == -1)).all()
     assert (quick.rows == full.rows).float().mean() > 0.97
+
+
+def test_a_budget_that_does_not_pay_for_all_is_refused():
+    f, docs = make_qnets(2), Dense(torch.randn(50, 16))
+    exact = STRATEGIES.build("exact", docs=docs)
+    assert exact.search(f, 3, budget=50).scored == 50
+    with pytest.raises(InputError, match=r"exact(.|\n)*50 or more(.|\n)*budget = 49(.|\n)*auto"):
+        exact.search(f, 3, budget=49)
+    allowed = torch.arange(50) % 10 < 8  # without a budget whole blocks are scored, those that are not allowed too
+    assert exact.search(f, 3, allowed).scored == 50
+    assert exact.search(f, 3, allowed, budget=40).scored == 40
+    coarse = STRATEGIES.build({"type": "exact", "first_pass": "bfloat16"}, docs=docs)
+    with pytest.raises(InputError, match="a budget of 100 or more"):
+        coarse.search(f, 3, budget=99)

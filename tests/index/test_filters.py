@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hyperir.core.errors import CorruptError, InputError, UnknownNameError
 from hyperir.index.commit import Column
 from hyperir.index.filters import MAX_DEPTH, And, Compare, Contains, In, IsNull, Not, Or, StartsWith, parse
+from hyperir.index.held import Held
 from hyperir.index.masks import KEPT, Masks
-from hyperir.index.predicates import predicate
+from hyperir.index.predicates import targets
 from hyperir.index.store import Store
 from hyperir.index.table import RowTable
 
@@ -174,11 +175,18 @@ trees = st.recursive(
 )
 
 
+@pytest.fixture(scope="module")
+def by_lance(store):
+    """Masks that hold no column in memory."""
+    return Masks(store._rows, store.commit.metadata, store.docs, held=0)
+
+
 @settings(max_examples=300, deadline=None)
 @given(tree=trees)
-def test_what_passes_is_what_the_definition_says(store, tree):
+def test_what_passes_is_what_the_definition_says(store, by_lance, tree):
     expected = [place for place, row in enumerate(ROWS) if holds(tree, row) is True]
     assert passing(store, tree) == expected
+    assert by_lance(tree).nonzero().flatten().tolist() == expected
     text = written(tree)
     assert parse(text) == tree
     assert passing(store, text) == expected
@@ -348,7 +356,7 @@ def test_a_commit_cannot_name_a_column_with_more_than_a_name():
 
     types = dict.fromkeys(["id", "title", "text", "x` OR `id"], pa.string())
     with pytest.raises(CorruptError, match="impossible name"):
-        predicate(IsNull("x"), [Column(name="x", column="x` OR `id", type="string")], types)
+        targets([Column(name="x", column="x` OR `id", type="string")], types)
 
 
 PARTS = [
@@ -441,6 +449,28 @@ def test_numbers_and_times_of_every_width(tmp_path):
             store.allowed(where)
 
 
+def test_a_column_is_read_once_and_within_the_limit(store, monkeypatch):
+    read = []
+    scan = RowTable.scan
+    monkeypatch.setattr(
+        RowTable, "scan", lambda *given, **named: read.append((given[1], named)) or scan(*given, **named)
+    )
+    held = 2 * 8 * N + 2 * 8  # bytes of two columns of numbers and of their nulls
+    masks = Masks(RowTable(store.place, store.commit.lance_version), store.commit.metadata, store.docs, held)
+    for where in ("i > 0", "i > 1", "f > 0", "i > 2 and f > 1", "time > '2020-01-01'", "i > 3"):
+        masks(where)
+    numbers = {column.name: column.column for column in store.commit.metadata}
+    assert read == [([numbers[name]], {}) for name in ("i", "f", "time", "i")]  # the first went when the third came
+    del read[:]
+    small = Masks(store._rows, store.commit.metadata, store.docs, held=100)
+    for where in ("i > 0", "i > 1", "flag = true or i > 1"):
+        small(where)
+    assert [columns for columns, named in read if not named] == [["i"], ["flag"]]  # tried once; and it fits
+    del read[:]
+    masks("contains(text, 'a') and i > 0")
+    assert "where" in read[0][1]
+
+
 def test_times_with_a_zone_are_compared_in_utc(store):
     zoned = [row["zoned"] for row in ROWS]
     wanted = datetime(2020, 2, 29, 3, 2, 3, tzinfo=timezone(timedelta(hours=2)))
@@ -456,18 +486,18 @@ def test_an_index_without_rows_has_an_empty_mask(tmp_path):
 
 
 def test_the_last_masks_are_remembered_and_belong_to_the_caller(store, monkeypatch):
-    scans = []
-    scan = RowTable.scan
-    monkeypatch.setattr(RowTable, "scan", lambda *given, **named: scans.append(named) or scan(*given, **named))
+    asked = []
+    mask = Held.mask
+    monkeypatch.setattr(Held, "mask", lambda self, *given: asked.append(given) or mask(self, *given))
     store = Store.open(store.path)
     first = store.allowed("i = 1")
     first.logical_not_()
     assert torch.equal(store.allowed("`i` = 1.0"), ~first)
-    assert len(scans) == 1
+    assert len(asked) == 1
     for n in range(KEPT):
         store.allowed(f"i = {n + 100}")
     store.allowed("i = 1")
-    assert len(scans) == 1 + KEPT + 1
+    assert len(asked) == 1 + KEPT + 1
     with pytest.raises(InputError):  # equal to 1 in Python, and no whole number here
         store.allowed("i = true")
 

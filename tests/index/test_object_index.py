@@ -354,17 +354,35 @@ def test_a_writer_that_knows_that_it_lost_its_lock_stops(address, add, rows, vec
     assert len(Store.open(address)) == 3
 
 
+def test_export_from_a_store(address, small, add, tmp_path):
+    import pyarrow.parquet as pq
+
+    from hyperir import Index
+
+    add(add(Store.create(address, width=4), 0, 3), 3, 2)
+    index, local = Index.open(address), Index.open(small.path)
+    index.delete(["d1"])
+    local.delete(["d1"])
+    for one, name in ((index, "there"), (local, "here")):
+        assert one.export(tmp_path / f"{name}.parquet", where="year != 2003", show_progress=False) == 3
+        assert one.export(tmp_path / name, format="beir", show_progress=False) == 4
+    assert pq.read_table(tmp_path / "there.parquet").equals(pq.read_table(tmp_path / "here.parquet"))
+    assert (tmp_path / "there/corpus.jsonl").read_text() == (tmp_path / "here/corpus.jsonl").read_text()
+    with pytest.raises(InputError, match="there is no folder"):
+        index.export(f"{address}/out.parquet", show_progress=False)
+
+
 def test_rows_of_a_process_without_the_lock_are_noticed(address, add, rows, vectors, monkeypatch):
     import lance
 
     store = add(Store.create(address, width=4), 0, 3)
     before = table.publish
 
-    def with_another(place, version, change):
-        where = place.table(table.FOLDER)
-        other = lance.LanceOperation.Append(table.append_fragments(place, version, store._rows.dataset.to_table()))
-        lance.LanceDataset.commit(where.uri, other, read_version=version, storage_options=where.options)
-        return before(place, version, change)
+    def with_another(rows, change):
+        where = rows.place.table(table.FOLDER)
+        other = lance.LanceOperation.Append(table.append_fragments(rows, store._rows.dataset.to_table()))
+        lance.LanceDataset.commit(where.uri, other, read_version=rows.version, storage_options=where.options)
+        return before(rows, change)
 
     with monkeypatch.context() as patch:
         patch.setattr(table, "publish", with_another)

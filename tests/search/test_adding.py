@@ -30,8 +30,8 @@ class Counting:
         self.encoded += [row["id"] for row in documents]
         return self._model.encode_document(documents, **options)
 
-    def encode_query(self, queries):
-        return self._model.encode_query(queries)
+    def encode_query(self, queries, **options):
+        return self._model.encode_query(queries, **options)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.relevance.cosine import CosineSimilarity
 from hyperir.relevance.dot import InnerProduct
-from hyperir.testing import make_encoded
+from hyperir.train.laws import make_encoded
 from hyperir.train.regularisers import REGULARISERS
 from hyperir.train.regularisers.encoded import Encoded
 

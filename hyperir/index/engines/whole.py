@@ -12,8 +12,7 @@ from torch import Tensor
 from hyperir.core.errors import InputError, VectorError
 from hyperir.index.engines.blocks import Blocks, BlocksConfig
 from hyperir.index.engines.feed import Vectors
-from hyperir.index.strategies.candidates import need_k
-from hyperir.index.topk import check_allowed
+from hyperir.index.topk import check_allowed, need_k
 
 __all__ = ["Whole"]
 

@@ -7,7 +7,7 @@ like those to come, and one exhaustive search for each of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -40,6 +40,8 @@ class BipartiteConfig(Config):
         rounds: at most; None goes on until every query is done.
         seed: of the random documents.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"beam", "ef", "rounds"})
 
     type: Literal["bipartite"] = "bipartite"
     top: int = 32
@@ -119,13 +121,13 @@ class Bipartite:
         )
         return {"documents": documents.int(), "queries": _turned(documents, n, config.degree), "entries": entries}
 
-    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`."""
         few = self.config.ef * self._documents.shape[1]
-        return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
+        return answer(f, self.docs, k, allowed, budget, few, lambda f, allowed: self._search(f, k, allowed, budget))
 
-    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:
-        visits = Visits(f, self.docs)
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
+        visits = Visits(f, self.docs, budget=budget)
         start = visits.score_shared(self._entries)
         ef, beam, rounds = self.config.ef, self.config.beam, self.config.rounds
         return walk(visits, start, self._expand, k, ef=ef, beam=beam, rounds=rounds, allowed=allowed)

@@ -10,7 +10,8 @@ vector database can stand below. Ours; for a function that is linear the first r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -21,10 +22,12 @@ from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.types import Differentiable, Docs, Hits, Linear, Relevance
 from hyperir.index.engines import ENGINES
-from hyperir.index.strategies.candidates import Pool, need_k
 from hyperir.index.strategies.cells import kmeans
+from hyperir.index.strategies.visits import Ranked, Visits, answer
 
 __all__ = ["FirstOrder"]
+
+NARROW = 20  # neighbours of a gradient: rather fewer rounds and anchors than fewer of them
 
 
 class FirstOrderConfig(Config):
@@ -41,6 +44,8 @@ class FirstOrderConfig(Config):
         seed: of k-means.
     """
 
+    search_only: ClassVar[frozenset[str]] = frozenset({"anchors", "locality", "rounds", "width"})
+
     type: Literal["firstorder"] = "firstorder"
     centroids: int = 512
     anchors: int = 4
@@ -49,6 +54,16 @@ class FirstOrderConfig(Config):
     locality: float = 0.5
     engine: str | dict[str, Any] = "blocks"
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What one search does; as in :class:`FirstOrderConfig`."""
+
+    centroids: int
+    anchors: int
+    rounds: int
+    width: int
 
 
 class FirstOrder:
@@ -76,13 +91,17 @@ class FirstOrder:
         """`centroids` (C, D)."""
         return {"centroids": kmeans(docs, config.centroids, config.seed)}
 
-    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
+
+        Every gradient counts as one scored document. Where no more rows are allowed than there are centroids, all of
+        them are scored and none else. A budget lowers the centroids, the width, the rounds and the anchors, in this
+        order.
 
         Raises:
             CapabilityError: f has no gradient.
+            InputError: the budget is too small for a single gradient and its neighbour.
         """
-        need_k(k)
         if not isinstance(f, Differentiable):
             raise CapabilityError(
                 "firstorder cannot serve this relevance function",
@@ -90,28 +109,55 @@ class FirstOrder:
                 got=type(f).__name__,
                 fix='strategy="exact" serves any function',
             )
-        config = self.config
-        pool = Pool(f, self.docs, max(k, config.anchors), allowed)
-        queries, centroids = f.num_queries, self._centroids.shape[0]
-        if queries and centroids:
-            width = min(max(config.width, k), self.docs.shape[0])
-            with torch.inference_mode():
-                chosen = f(self._centroids).topk(min(config.anchors, centroids), dim=1).indices
-            anchors: Docs = self._centroids[chosen]
-            used = torch.empty(queries, 0, dtype=torch.int64)
-            going = torch.ones(queries, dtype=torch.bool)
-            for _ in range(config.rounds):
-                found = self._engine.search(self._asked(f, anchors).flatten(0, 1), width, allowed)
-                with torch.inference_mode():
-                    going &= pool.offer(found.reshape(queries, -1).masked_fill(~going[:, None], -1))
-                if not going.any():
-                    break
-                rows = _unused(pool.rows, used)[:, : config.anchors]
-                used = torch.cat([used, rows], 1)
-                # A query short of new anchors goes from its best again; one without any answer is done.
-                anchors = self.docs[torch.where(rows < 0, pool.rows[:, :1], rows).clamp_min(0)]
-        hits = pool.hits(k)
-        return Hits(hits.rows, hits.scores, hits.scored + centroids)
+        few = self._centroids.shape[0]
+        return answer(f, self.docs, k, allowed, budget, few, lambda f, allowed: self._search(f, k, allowed, budget))
+
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
+        plan = self._plan(k, budget)
+        assert isinstance(f, Differentiable)
+        visits = Visits(f, self.docs, allowed, budget)
+        pool = Ranked(f.num_queries, max(k, plan.anchors))
+        centroids = self._centroids[slice(0, plan.centroids)]  # any first part of them lies as spread as all do
+        anchors: Docs = centroids[f(centroids).topk(plan.anchors, dim=1).indices]
+        visits.scored += plan.centroids
+        used = torch.empty(f.num_queries, 0, dtype=torch.int64)
+        going = torch.ones(f.num_queries, dtype=torch.bool)
+        for _ in range(plan.rounds):
+            found = self._engine.search(self._asked(f, anchors).flatten(0, 1), plan.width, allowed)
+            visits.scored += plan.anchors
+            rows = visits.fresh(found.reshape(f.num_queries, -1).masked_fill(~going[:, None], -1))
+            before = pool.rows
+            pool.offer(rows, visits.score(rows))
+            going &= (pool.rows != before).any(1)
+            if not going.any():
+                break
+            rows = _unused(pool.rows, used)[:, : plan.anchors]
+            used = torch.cat([used, rows], 1)
+            # A query short of new anchors goes from its best again; one without any answer is done.
+            anchors = self.docs[torch.where(rows < 0, pool.rows[:, :1], rows).clamp_min(0)]
+        return pool.hits(k, visits.scored)
+
+    def _plan(self, k: int, budget: int | None) -> _Plan:
+        """What is done within a budget: centroids + rounds * anchors * (1 + width) is at most that."""
+        config, n = self.config, self.docs.shape[0]
+        centroids, rounds, width = self._centroids.shape[0], config.rounds, min(max(config.width, k), n)
+        anchors = min(config.anchors, centroids)
+        if budget is None:
+            return _Plan(centroids, anchors, rounds, width)
+        centroids = min(centroids, max(budget // 4, 1))
+        anchors, left, enough = min(anchors, centroids), budget - centroids, min(width, max(k, NARROW))
+        while rounds > 1 and left // (rounds * anchors) - 1 < enough:
+            rounds -= 1
+        while anchors > 1 and left // (rounds * anchors) - 1 < enough:
+            anchors -= 1
+        width = min(width, left // (rounds * anchors) - 1)
+        if width < 1:
+            raise InputError(
+                "firstorder scores a centroid, a gradient and a document at least",
+                expected="a budget of 3 or more",
+                got=f"budget = {budget:,}",
+            )
+        return _Plan(centroids, anchors, rounds, width)
 
     def _asked(self, f: Differentiable[Any], anchors: Docs) -> Tensor:
         """(Q, A, D), what the engine is asked for at the anchors."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from hyperir.index.strategies.firstorder import FirstOrder, FirstOrderConfig
 from hyperir.index.strategies.guitar import GuitarConfig, promising
 from hyperir.index.strategies.hypencoder import HypencoderConfig, fixed_rounds
 from hyperir.index.strategies.knn import knn, nearest
+from hyperir.index.strategies.knn_faiss import knn_faiss
+from hyperir.index.strategies.links import linked
 from hyperir.index.strategies.prune import prune
 from hyperir.index.strategies.visits import Visits, answer
 from hyperir.index.strategies.walk import walk
@@ -24,14 +26,17 @@ __all__ = ["Graph", "distinct", "random_rows"]
 
 CANDIDATES = 2  # neighbours found for each that pruning may keep
 CENTROIDS = 512  # of the first-order round
+EXACT = 300_000  # documents: beyond, finding neighbours exactly takes hours, for the time grows with their square
 
 
 class GraphConfig(Config):
     """Configuration of graph search.
 
     Args:
-        degree: edges a document has at most.
+        degree: edges a document has at most; one more where it leads to a part that else no walk would reach.
         prune: prune twice as many nearest neighbours to that (see `prune.py`); else keep the nearest.
+        builder: what finds the neighbours: "exact" by matrix products, in bounded memory; "faiss" approximately, with a
+            copy of the vectors in memory; "auto" is exact up to 300,000 documents, and beyond takes Faiss.
         ef: the best documents that are expanded before a query is done; more finds more.
         beam: documents of a query expanded in a round; more are fewer and larger rounds, and some needless steps.
         entries: where the walk starts: "random" documents, the same for all queries; "medoids", those nearest to
@@ -45,9 +50,12 @@ class GraphConfig(Config):
         seed: of random documents and k-means.
     """
 
+    search_only: ClassVar[frozenset[str]] = frozenset({"beam", "ef", "guitar", "rounds"})
+
     type: Literal["graph"] = "graph"
     degree: int = 32
     prune: bool = True
+    builder: Literal["auto", "exact", "faiss"] = "auto"
     ef: int = 64
     beam: int = 8
     entries: Literal["random", "medoids", "firstorder"] = "medoids"
@@ -116,23 +124,36 @@ class Graph:
 
     @staticmethod
     def build(config: GraphConfig, docs: Docs) -> dict[str, Tensor]:
-        """`neighbours` (N, degree) int32, -1 for none; and `entries` (E,) int64 ascending, or `centroids` (C, D)."""
+        """`neighbours` (N, degree) int32, -1 for none; and `entries` (E,) int64 ascending, or `centroids` (C, D).
+
+        Every document can be reached from the entries; from those that `firstorder` finds, where any is near a
+        centroid. The preset's graph is as the paper's, with the parts that it has.
+
+        Raises:
+            MissingExtraError: Faiss is to find the neighbours and is not installed.
+        """
         config.check()
         n, seed = docs.shape[0], config.seed
         if (paper := config.paper) is not None:
             return {"neighbours": knn(docs, paper.degree), "entries": random_rows(n, paper.starts, seed)}
-        neighbours = knn(docs, config.degree * (CANDIDATES if config.prune else 1))
+        candidates = config.degree * (CANDIDATES if config.prune else 1)
+        exact = config.builder == "exact" or (config.builder == "auto" and n <= EXACT)
+        neighbours = knn(docs, candidates) if exact else knn_faiss(docs, candidates, seed)
         if config.prune:
             neighbours = prune(docs, neighbours, config.degree)
         if config.entries == "firstorder":
-            return {"neighbours": neighbours, "centroids": kmeans(docs, CENTROIDS, seed)}
+            centroids = kmeans(docs, CENTROIDS, seed)
+            return {
+                "neighbours": linked(docs, neighbours, distinct(nearest(centroids, docs, 1), n)),
+                "centroids": centroids,
+            }
         if config.entries == "medoids" and n > config.starts:
             entries = distinct(nearest(kmeans(docs, config.starts, seed), docs, 1), n)
         else:
             entries = random_rows(n, config.starts, seed)
-        return {"neighbours": neighbours, "entries": entries}
+        return {"neighbours": linked(docs, neighbours, entries), "entries": entries}
 
-    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
 
         Raises:
@@ -149,14 +170,14 @@ class Graph:
             )
         paper = config.paper
         few = paper.starts if paper is not None else config.ef * self._neighbours.shape[1]
-        return answer(f, self.docs, k, allowed, few, lambda f, allowed: self._search(f, k, allowed))
+        return answer(f, self.docs, k, allowed, budget, few, lambda f, allowed: self._search(f, k, allowed, budget))
 
-    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None) -> Hits:
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
         config = self.config
         if (paper := config.paper) is not None:
             assert self._entries is not None
-            return fixed_rounds(f, self.docs, self._neighbours, self._entries, k, allowed, paper)
-        visits = Visits(f, self.docs)
+            return fixed_rounds(f, self.docs, self._neighbours, self._entries, k, allowed, paper, budget)
+        visits = Visits(f, self.docs, budget=budget)
 
         def expand(rows: Tensor) -> Tensor:
             found = self._neighbours[rows.clamp_min(0)].long().masked_fill(rows[..., None] < 0, -1)
@@ -172,7 +193,14 @@ class Graph:
         if self._first is None:
             assert self._entries is not None
             return visits.score_shared(self._entries)
-        found = self._first.search(visits.f, self.config.starts, allowed)
+        if visits.budget is not None and visits.budget < 6:
+            raise InputError(
+                "graph spends half of a budget on its first-order entries, which takes 3 at least",
+                expected="a budget of 6 or more",
+                got=f"budget = {visits.budget}",
+            )
+        budget = None if visits.budget is None else visits.budget // 2
+        found = self._first.search(visits.f, self.config.starts, allowed, budget)
         visits.mark(found.rows)
         visits.scored += found.scored
         return found.rows, found.scores

@@ -45,16 +45,19 @@ def promising(visits: Visits, rows: Tensor, neighbours: Tensor, config: GuitarCo
         config: see :class:`GuitarConfig`.
 
     Returns:
-        (Q, b, m): what is dropped or visited already is -1.
+        (Q, b', m'): what is dropped or visited already is -1; documents that no query expands are left out.
     """
     f = visits.f
     assert isinstance(f, Differentiable)
     new = visits.unseen(neighbours.flatten(1)).view_as(neighbours)
     # Where nothing new is near, no gradient is needed.
-    rows = rows.masked_fill(~new.any(2), -1)
+    rows = visits.affordable(rows.masked_fill(~new.any(2), -1))
+    new &= (rows >= 0)[..., None]
     if not new.any():
         return torch.full_like(neighbours, -1)
     visits.scored += (rows >= 0).sum(1)
+    going = (rows >= 0).any(0)
+    rows, neighbours, new = rows[:, going], neighbours[:, going], new[:, going]
     origins = vectors_of(visits.docs, rows.clamp_min(0))
     with torch.inference_mode(False):
         gradients = f.gradient(Dense(origins.clone())).float()

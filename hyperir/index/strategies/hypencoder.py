@@ -52,10 +52,12 @@ def fixed_rounds(
     k: int,
     allowed: Tensor | None,
     config: HypencoderConfig,
+    budget: int | None = None,
 ) -> Hits:
     """The algorithm, for all queries at once.
 
-    A filter forbids answers, not steps: documents that may not come back are scored and expanded as the others.
+    A filter forbids answers, not steps: documents that may not come back are scored and expanded as the others. A
+    budget, which the paper does not know, may leave out some of C0 and end a query before its time.
 
     Args:
         f: the relevance function of Q queries.
@@ -65,9 +67,10 @@ def fixed_rounds(
         k: answers.
         allowed: (N,) bool, True where a row may come back.
         config: see :class:`HypencoderConfig`.
+        budget: documents scored for a query at most, or None.
     """
     paper = config.follow == "paper"
-    visits, answers = Visits(f, docs), Ranked(f.num_queries, k)
+    visits, answers = Visits(f, docs, budget=budget), Ranked(f.num_queries, k)
     offered = config.candidates if paper else max(config.candidates, k)
     rows, scores = visits.score_shared(starts)
     for iteration in range(config.iterations):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -13,8 +13,8 @@ from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.types import Docs, Hits, Relevance
-from hyperir.index.strategies.candidates import Pool, need_k
 from hyperir.index.strategies.cells import assign, kmeans
+from hyperir.index.strategies.visits import Ranked, Visits, answer
 
 __all__ = ["IVF"]
 
@@ -27,6 +27,8 @@ class IVFConfig(Config):
         probes: cells searched for a query.
         seed: of k-means.
     """
+
+    search_only: ClassVar[frozenset[str]] = frozenset({"probes"})
 
     type: Literal["ivf"] = "ivf"
     cells: int = 0
@@ -69,17 +71,35 @@ class IVF:
         ends = torch.bincount(cells, minlength=len(centroids)).cumsum(0)
         return {"centroids": centroids, "rows": rows, "ends": ends}
 
-    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None) -> Hits:
-        """The k best rows of the best cells, (Q, k); see :class:`hyperir.core.types.Strategy`."""
-        need_k(k)
-        pool = Pool(f, self.docs, k, allowed)
-        if pool.rows.shape[0] and self.docs.shape[0]:
-            with torch.inference_mode():
-                probed = f(self._centroids).topk(min(self.config.probes, len(self._ends)), dim=1).indices
-                for column in probed.T:  # one cell a query at a time, the best first: memory stays that of Q cells
-                    pool.offer(self._members(column))
-        hits = pool.hits(k)
-        return Hits(hits.rows, hits.scores, hits.scored + len(self._ends))
+    def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
+        """The k best rows of the best cells, (Q, k); see :class:`hyperir.core.types.Strategy`.
+
+        Where no more rows are allowed than there are cells, all of them are scored and none else. Under a budget cells
+        are searched, the best first, until it is spent, which may be in the midst of one.
+
+        Raises:
+            InputError: the budget does not reach beyond the centroids.
+        """
+        cells = len(self._ends)
+        if budget is not None and budget <= cells < self.docs.shape[0]:
+            raise InputError(
+                f"ivf scores {cells:,} centroids first, and the budget ends there",
+                expected=f"a budget above {cells:,}",
+                got=f"budget = {budget:,}",
+                fix='fewer cells, or strategy="auto"',
+            )
+        return answer(f, self.docs, k, allowed, budget, cells, lambda f, allowed: self._search(f, k, allowed, budget))
+
+    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
+        visits, answers = Visits(f, self.docs, allowed, budget), Ranked(f.num_queries, k)
+        probed = f(self._centroids).topk(min(self.config.probes, len(self._ends)), dim=1).indices
+        visits.scored += len(self._ends)
+        for column in probed.T:  # one cell a query at a time, the best first: memory stays that of Q cells
+            rows = visits.fresh(self._members(column))
+            answers.offer(rows, visits.score(rows))
+            if not visits.solvent().any():
+                break
+        return answers.hits(k, visits.scored)
 
     def _members(self, cells: Tensor) -> Tensor:
         """(Q, n): the rows in one cell for each query, padded with -1."""

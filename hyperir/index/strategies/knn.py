@@ -48,7 +48,7 @@ def knn(docs: Docs, degree: int) -> Tensor:
     return lists
 
 
-def nearest(vectors: Tensor, docs: Docs, k: int, first: int | None = None) -> Tensor:
+def nearest(vectors: Tensor, docs: Docs, k: int, first: int | None = None, among: Tensor | None = None) -> Tensor:
     """The k documents nearest to each of (M, D) vectors, (M, k) int64, nearest first, ties by row, padded with -1.
 
     Args:
@@ -56,6 +56,7 @@ def nearest(vectors: Tensor, docs: Docs, k: int, first: int | None = None) -> Te
         docs: (N,) of `Dense`.
         k: how many.
         first: where the vectors are the documents from this row on: each is then left out of its own list.
+        among: (N,) bool, True for the documents that are sought; None seeks among all.
     """
     kept = Best(len(vectors), k)
     for start in range(0, docs.shape[0], COLUMNS):
@@ -66,6 +67,8 @@ def nearest(vectors: Tensor, docs: Docs, k: int, first: int | None = None) -> Te
             own = torch.arange(first, first + len(vectors)) - start
             inside = ((own >= 0) & (own < len(block))).nonzero().flatten()
             scores[inside, own[inside]] = -math.inf
+        if among is not None:
+            scores.masked_fill_(~among[start : start + len(block)], -math.inf)
         kept.offer(scores, torch.arange(start, start + len(block)))
     hits = kept.hits(0)
     return hits.rows.masked_fill(hits.scores == -math.inf, -1)

@@ -1,4 +1,7 @@
-"""Visits: what a search scored for which query, each document once; and the best of it. Rows are integers, -1 none."""
+"""Visits: what a search scored for which query, each document once; and the best of it. Rows are integers, -1 none.
+
+What all approximate strategies share: all queries go in one batch, and `answer` does what is around a search.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,8 @@ from torch import Tensor
 
 from hyperir.core.errors import VectorError
 from hyperir.core.types import Docs, Hits, Relevance
-from hyperir.index.strategies.candidates import need_k
 from hyperir.index.strategies.exact import Exact, ExactConfig
-from hyperir.index.topk import best, check_allowed
+from hyperir.index.topk import best, check_allowed, check_budget, need_k
 
 __all__ = ["Ranked", "Visits", "answer"]
 
@@ -23,17 +25,32 @@ TOGETHER = 512  # queries searched at once, so that what a round holds stays bou
 
 
 class Visits:
-    """Scores documents for Q queries and remembers which.
+    """Scores documents for Q queries, remembers which, and keeps a budget.
 
     Args:
         f: the relevance function of Q queries.
         docs: (N,) representations.
+        allowed: (N,) bool, True where a row may come back: others are never scored. None where they may be.
+        budget: what `scored` may be at most for each query; None sets no limit.
     """
 
-    def __init__(self, f: Relevance[Any], docs: Docs) -> None:
-        self.f, self.docs = f, docs
-        self._seen = torch.zeros(f.num_queries, docs.shape[0], dtype=torch.bool)
-        self.scored = torch.zeros(f.num_queries, dtype=torch.int64)
+    def __init__(self, f: Relevance[Any], docs: Docs, allowed: Tensor | None = None, budget: int | None = None) -> None:
+        self.f, self.docs, self.budget = f, docs, budget
+        shut = torch.zeros(docs.shape[0], dtype=torch.bool) if allowed is None else ~allowed
+        self._seen = shut.repeat(f.num_queries, 1)
+        self.scored = torch.zeros(f.num_queries, dtype=torch.int64)  # all that f was asked for, each gradient as one
+
+    def solvent(self) -> Tensor:
+        """(Q,) bool: which queries have something of the budget left."""
+        if self.budget is None:
+            return torch.ones_like(self.scored, dtype=torch.bool)
+        return self.scored < self.budget
+
+    def affordable(self, rows: Tensor) -> Tensor:
+        """(Q, n) rows, -1 for none, without those that the budget no longer pays for: earlier ones stay."""
+        if self.budget is None:
+            return rows
+        return rows.masked_fill((rows >= 0).cumsum(1) > (self.budget - self.scored)[:, None], -1)
 
     def unseen(self, rows: Tensor) -> Tensor:
         """(Q, n) rows -> (Q, n) bool, True for a document that was not visited."""
@@ -45,12 +62,12 @@ class Visits:
         self._seen[query, rows[query, place]] = True
 
     def fresh(self, rows: Tensor) -> Tensor:
-        """Those of (Q, n) rows that were not visited, each once, and visited from now on.
+        """Those of (Q, n) rows that were not visited and can be afforded, each once, and visited from now on.
 
         Returns:
             (Q, n') ascending, behind the padding.
         """
-        rows = rows.masked_fill(~self.unseen(rows), -1).sort(dim=1).values
+        rows = self.affordable(rows.masked_fill(~self.unseen(rows), -1)).sort(dim=1).values
         repeated = torch.zeros_like(rows, dtype=torch.bool)
         repeated[:, 1:] = rows[:, 1:] == rows[:, :-1]
         rows = rows.masked_fill(repeated, -1).sort(dim=1).values
@@ -60,7 +77,12 @@ class Visits:
         return rows
 
     def score_shared(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Visit (n,) rows, ascending and not visited, for every query; both results are (Q, n)."""
+        """Visit (n,) rows, ascending and not visited, for every query; both results are (Q, n).
+
+        Under a budget only so many of them, evenly spread, as half of it pays for.
+        """
+        if self.budget is not None and len(rows) > (most := max(self.budget // 2, 1)):
+            rows = rows[torch.arange(most) * len(rows) // most]
         step = max(HELD // max(self.f.num_queries, 1), 1)
         scores = torch.cat([self.f(self.docs[part]) for part in torch.split(rows, step)], 1).float()
         everyone = rows.expand(self.f.num_queries, -1)
@@ -118,6 +140,7 @@ def answer(
     docs: Docs,
     k: int,
     allowed: Tensor | None,
+    budget: int | None,
     few: int,
     search: Callable[[Relevance[Any], Tensor | None], Hits],
 ) -> Hits:
@@ -128,10 +151,12 @@ def answer(
         docs: (N,) representations.
         k: how many answers.
         allowed: (N,) bool, or None.
-        few: where no more rows than this are allowed, all of them are scored instead.
+        budget: of `Hits.scored`, or None.
+        few: where no more rows than this are allowed, and the budget pays for them, all of them are scored instead.
         search: finds the hits of some queries, given a filter that does not allow all.
     """
     need_k(k)
+    check_budget(budget)
     n, queries = docs.shape[0], f.num_queries
     if allowed is not None:
         check_allowed(allowed, n)
@@ -139,8 +164,8 @@ def answer(
         count = int(allowed.sum())
         if count == n:
             allowed = None
-        elif count <= few:
-            return Exact(ExactConfig(), docs=docs).search(f, k, allowed)
+        elif count <= few and (budget is None or count <= budget):
+            return Exact(ExactConfig(), docs=docs).search(f, k, allowed, budget)
     if not queries or not n:
         return Hits(torch.full((queries, k), -1), torch.full((queries, k), -math.inf))
     step = min(max(MARKS // n, 1), TOGETHER)

@@ -26,7 +26,7 @@ def walk(
     rounds: int | None,
     allowed: Tensor | None,
 ) -> Hits:
-    """Expand the best known documents until the best `ef` answers are all expanded.
+    """Expand the best known documents until the best `ef` answers are all expanded, or the budget is spent.
 
     Where a filter forbids documents the walk leads through them all the same: they are scored and expanded as long as
     they rank among the best `ef` answers known, but are no answers themselves. So a filter that few pass makes the walk
@@ -51,7 +51,7 @@ def walk(
         answers.offer(rows if allowed is None else rows.masked_fill(~allowed[rows.clamp_min(0)], -1), scores)
         if done == rounds:
             break
-        chosen = _worth(waiting, answers)
+        chosen = _worth(waiting, answers) & visits.solvent()[:, None]
         chosen[:, beam:] = False
         picked = waiting.rows.masked_fill(~chosen, -1)[:, :beam]
         if not chosen.any():

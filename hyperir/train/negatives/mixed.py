@@ -59,7 +59,7 @@ class Mixed:
         total = sum(source.share for source in config.sources)
         self._shares = [source.share / total for source in config.sources]
         self._sources = [NEGATIVES.build(source.of, pool=pool) for source in config.sources]
-        self._refreshed = False
+        self._looked = [-1] * len(self._sources)  # the step at which each source was refreshed last
 
     @property
     def every(self) -> int:
@@ -67,11 +67,12 @@ class Mixed:
         return math.gcd(*(source.every for source in self._sources))
 
     def refresh(self, search: Search, step: int) -> None:
-        """Refresh all sources the first time, whatever the step, and then those that are due."""
-        for source in self._sources:
-            if not self._refreshed or (source.every and step % source.every == 0):
+        """Refresh all sources the first time, whatever the step, and then those whose steps have passed."""
+        for number, source in enumerate(self._sources):
+            last = self._looked[number]
+            if last < 0 or (source.every and step // source.every > last // source.every):
                 source.refresh(search, step)
-        self._refreshed = True
+                self._looked[number] = step
 
     def sample(self, examples: Sequence[Example], n: int, generator: np.random.Generator) -> list[list[str]]:
         """See :class:`hyperir.train.negatives.Negatives`."""
