@@ -256,9 +256,9 @@ class Model(nn.Module):
         config = self.config(with_backbone=with_backbone)
         tensors = {f"relevance.{key}": value for key, value in self.relevance.state_dict().items()}
         sides = {"backbone": self.document.backbone} | ({} if self.shared else {"query_backbone": self.query.backbone})
-        for name, side in (("document", self.document), ("query", self.query)):
+        for prefix, side in (("document", self.document), ("query", self.query)):
             if side.projection is not None:
-                tensors[f"{name}_projection.weight"] = side.projection.weight
+                tensors[f"{prefix}_projection.weight"] = side.projection.weight
         folder.mkdir(parents=True, exist_ok=True)
         for prefix, backbone in sides.items():
             if _is_own(backbone, with_backbone):

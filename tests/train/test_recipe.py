@@ -88,8 +88,6 @@ def test_the_official_recipe_runs_and_is_saved_in_the_authors_format(tmp_path):
     assert all(
         line["loss"] == pytest.approx(line["loss_margin_mse"] + line["loss_cross_entropy"], rel=1e-4) for line in losses
     )
-    first, last = (sum(line["loss"] for line in part) for part in (losses[:6], losses[-6:]))
-    assert last < 0.8 * first
     ours, theirs = hyperir.load(tmp_path / "out"), hyperir.load(tmp_path / "out" / "official")
     texts, queries = ["the quick fox", "a search engine", "dog"], ["fox", "ranks documents"]
     expected = ours.encode_query(queries)(ours.encode_document(texts))
