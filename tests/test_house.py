@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "encode": MIDDLE | {"encode"},
     "search": MIDDLE | {"encode", "search"},
     "evaluate": LOWER | {"evaluate", "corpus", "search", "index"},  # a bench measures the index's strategies
-    "testing": MIDDLE | {"testing"},
+    "train": MIDDLE | {"encode", "search", "evaluate", "train"},
+    "testing": MIDDLE | {"testing", "train"},
     "_version": set(),
     # The command line and the front door may use every room.
 }

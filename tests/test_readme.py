@@ -13,6 +13,11 @@ from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.qnets import QNETS
+from hyperir.train.batches import BATCHES
+from hyperir.train.data import SETS
+from hyperir.train.losses import LOSSES
+from hyperir.train.negatives import NEGATIVES
+from hyperir.train.regularisers import REGULARISERS
 
 ROOT = Path(hyperir.__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -91,6 +96,22 @@ def test_the_page_about_evaluation_does_what_it_says(tmp_path, capsys):
     assert list(read_plan(tmp_path / "paper.yaml").systems) == list(yaml.safe_load(experiment)["systems"])
 
 
+def test_the_loss_of_the_documentation_is_what_it_says():
+    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "losses.md").read_text(), re.DOTALL)
+    names = {}
+    exec(compile(snippet, "losses.md", "exec"), names)
+    assert round(names["value"].item(), 2) == 51.84
+    assert names["loss"].log_scale.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("page", "tables"), [("losses.md", (LOSSES, REGULARISERS)), ("negatives.md", (SETS, NEGATIVES))]
+)
+def test_each_member_of_training_has_a_row(page, tables):
+    rows = re.findall(r"^\| `(\w+)`", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+    assert rows == [name for table in tables for name in table]
+
+
 def test_the_commands_of_the_readme_exist():
     from hyperir.cli import app
 
@@ -113,6 +134,11 @@ def test_the_table_of_members_is_complete():
         "STRATEGIES": STRATEGIES,
         "READERS": READERS,
         "LEXICAL": LEXICAL,
+        "LOSSES": LOSSES,
+        "REGULARISERS": REGULARISERS,
+        "SETS": SETS,
+        "NEGATIVES": NEGATIVES,
+        "BATCHES": BATCHES,
     }.items():
         row = next(line for line in text.splitlines() if f".{name}`" in line)
         assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == set(table), name

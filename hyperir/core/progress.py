@@ -45,6 +45,7 @@ class Progress:
     def __init__(self, what: str, total: int | None = None, unit: str = "", *, show: bool = True) -> None:
         self.what, self.total, self.unit, self.show = what, total, unit, show and not _SILENT.get()
         self.done = 0
+        self._news = ""
         self._bar: Any = None
         self._task: Any = None
 
@@ -60,6 +61,18 @@ class Progress:
             self._appear()
         if self._bar is not None:
             self._bar.update(self._task, completed=self.done, rate=self._rate())
+
+    def tell(self, text: str) -> None:
+        """Put news behind the work's name, for example how well it goes."""
+        self._news = text
+        if self._bar is not None:
+            self._bar.update(self._task, description=f"{self.what} {text}")
+
+    def left(self) -> float | None:
+        """Seconds left at the rate so far; None where nobody knows."""
+        if self.total is None or not self.done:
+            return None
+        return (self.total - self.done) * (time.monotonic() - self._start) / self.done
 
     def _rate(self) -> str:
         rate = self.done / max(time.monotonic() - self._start, 1e-9)
@@ -80,7 +93,7 @@ class Progress:
             *left,
             console=Console(stderr=True),
         )
-        self._task = self._bar.add_task(self.what, total=self.total, rate="")
+        self._task = self._bar.add_task(f"{self.what} {self._news}".rstrip(), total=self.total, rate="")
         self._bar.start()
 
     def __exit__(

@@ -13,7 +13,7 @@ from hyperir.corpus.collection import DocumentsOnly
 from hyperir.corpus.columns import ColumnsConfig, RowMaker
 from hyperir.corpus.lines import excerpt, read_lines, suffix
 
-__all__ = ["JSONL_SUFFIXES", "Jsonl", "JsonlConfig", "read_objects"]
+__all__ = ["JSONL_SUFFIXES", "Jsonl", "JsonlConfig", "parse_line", "read_objects"]
 
 JSONL_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json"})
 
@@ -59,20 +59,25 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         CollectionError: a line is not valid JSON or not an object; says which, and shows a part of it.
     """
     for number, line in read_lines(path):
-        stripped = line.strip()
-        if not stripped:
-            continue
-        try:
-            value = json.loads(stripped)
-        except json.JSONDecodeError as error:
-            raise _broken(path, number, line, f"{error.msg} at column {error.pos + 1}", error.pos) from None
-        except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of brackets
-            raise _broken(path, number, line, str(error), 0) from None
-        if not isinstance(value, dict):
-            raise _broken(path, number, line, f"it holds {_kind(value)}, not an object", 0)
-        if "\\ud" in stripped or "\\uD" in stripped:
-            _refuse_lone_surrogates(path, number, line, value)
-        yield number, value
+        if line.strip():
+            value = parse_line(path, number, line)
+            if not isinstance(value, dict):
+                raise _broken(path, number, line, f"it holds {_kind(value)}, not an object", 0)
+            yield number, value
+
+
+def parse_line(path: Path, number: int, line: str) -> Any:
+    """The value of one line, whatever its kind. Raises CollectionError, which shows a part of the line."""
+    stripped = line.strip()
+    try:
+        value = json.loads(stripped)
+    except json.JSONDecodeError as error:
+        raise _broken(path, number, line, f"{error.msg} at column {error.pos + 1}", error.pos) from None
+    except (ValueError, RecursionError) as error:  # an integer of thousands of digits; thousands of brackets
+        raise _broken(path, number, line, str(error), 0) from None
+    if "\\ud" in stripped or "\\uD" in stripped:
+        _refuse_lone_surrogates(path, number, line, value)
+    return value
 
 
 def _broken(path: Path, number: int, line: str, why: str, position: int) -> CollectionError:
@@ -97,7 +102,7 @@ def _kind(value: object) -> str:
     return kinds.get(type(value), "a number")
 
 
-def _refuse_lone_surrogates(path: Path, number: int, line: str, value: dict[str, Any]) -> None:
+def _refuse_lone_surrogates(path: Path, number: int, line: str, value: object) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:

@@ -12,7 +12,7 @@ from typing import BinaryIO, cast
 
 from hyperir.core.errors import CollectionError, nearest
 
-__all__ = ["excerpt", "open_bytes", "read_lines", "suffix"]
+__all__ = ["excerpt", "open_bytes", "read_lines", "read_lines_at", "suffix"]
 
 GZIP_MAGIC = b"\x1f\x8b"
 BOM = b"\xef\xbb\xbf"
@@ -60,14 +60,22 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     Raises:
         CollectionError: the file is missing, a damaged gzip, not UTF-8, or has a line longer than `LONGEST_LINE` bytes.
     """
+    for number, _, line in read_lines_at(path):
+        yield number, line
+
+
+def read_lines_at(path: Path) -> Iterator[tuple[int, int, str]]:
+    """As `read_lines`, with where the line starts: (number, bytes before it once unpacked, line)."""
     with open_bytes(path) as file:
-        number = 0
+        number, start = 0, 0
         while line := _next_line(file, path, number + 1):
             number += 1
+            end = start + len(line)
             if number == 1:
                 line = line.removeprefix(BOM)
             try:
-                yield number, line.decode("utf-8")
+                yield number, end - len(line), line.decode("utf-8")
+                start = end
             except UnicodeDecodeError as error:
                 raise CollectionError(
                     f"line {number} of {path} is not UTF-8",

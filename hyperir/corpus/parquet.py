@@ -15,7 +15,7 @@ from hyperir.corpus.columns import ColumnsConfig, RowMaker
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
-__all__ = ["Parquet", "ParquetConfig"]
+__all__ = ["Parquet", "ParquetConfig", "read_table"]
 
 BATCH = 1024  # rows in memory at a time
 
@@ -63,6 +63,13 @@ class Parquet(DocumentsOnly):
                 for values in batch.to_pylist():
                     number += 1
                     yield make(values, number)
+
+
+def read_table(path: Path) -> Iterator[dict[str, Any]]:
+    """Stream the rows of a Parquet file, values by column. Raises CollectionError."""
+    with _opened(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH):
+            yield from batch.to_pylist()
 
 
 def _is_vector(field: Any) -> bool:

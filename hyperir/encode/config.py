@@ -23,12 +23,14 @@ class TextEncoderConfig(Config):
         normalize: vectors get length 1.
         prompt: put before every text.
         max_length: tokens of a text, special tokens included; the rest is cut off.
+        project: D after a learned linear map of the vectors, which comes last; None leaves them as wide as the states.
     """
 
     pool: Literal["cls", "mean", "mean_unmasked"] = "mean"
     normalize: bool = False
     prompt: str = ""
     max_length: int = Field(default=512, ge=4)
+    project: int | None = Field(default=None, ge=1)
 
 
 class BackboneConfig(Config):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from hyperir.core.errors import ModelError, nearest
 from hyperir.encode.backbone import Backbone
@@ -127,8 +127,19 @@ def _read_ours(
         seed=seed,
         name=name,
     )
+    for prefix, side in (("document_projection", model.document), ("query_projection", model.query)):
+        if side.projection is not None:
+            _fill_projection(side.projection, _under(prefix, tensors), folder, prefix)
     _fill_relevance(model, _under("relevance", tensors), config, folder)
     return model.eval()
+
+
+def _fill_projection(projection: nn.Linear, weights: dict[str, Tensor], folder: Path, what: str) -> None:
+    expected = tuple(projection.weight.shape)
+    got = {key: tuple(value.shape) for key, value in weights.items()}
+    if got != {"weight": expected}:
+        raise ModelError(f"the {what} in {folder} does not fit", expected=f"weight of {expected}", got=str(got))
+    projection.load_state_dict(weights)
 
 
 def _fill_relevance(model: Model, weights: dict[str, Tensor], config: ModelConfig, folder: Path) -> None:

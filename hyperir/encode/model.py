@@ -26,7 +26,9 @@ from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text, query_text, sequence
 from hyperir.relevance import RELEVANCE
 
-__all__ = ["Model"]
+__all__ = ["Model", "WithBackbone"]
+
+WithBackbone = bool | Literal["changed"]
 
 
 class Model(nn.Module):
@@ -91,8 +93,12 @@ class Model(nn.Module):
         Models that share the documents' side have the same one, whatever their relevance functions: an index of one
         serves the other.
         """
-        side = json.dumps(self.document.config.model_dump(mode="json"), sort_keys=True)
-        return sha256(f"{side}\n{self.document.backbone.fingerprint}".encode()).hexdigest()
+        # Without what is not there: a newer release with more options still knows the indexes of an older one.
+        side = json.dumps(_without(self.document.config, "project"), sort_keys=True)
+        digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
+        if self.document.projection is not None:
+            digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
 
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
@@ -168,11 +174,12 @@ class Model(nn.Module):
             for row, score in zip(order.tolist(), scores[order].tolist(), strict=True)
         ]
 
-    def config(self, *, with_backbone: bool = True) -> ModelConfig:
+    def config(self, *, with_backbone: WithBackbone = True) -> ModelConfig:
         """What `config.json` says of this model."""
+        document, query = self.document.backbone, self.query.backbone
         return ModelConfig(
-            backbone=_backbone_config(self.document.backbone, with_backbone),
-            query_backbone=None if self.shared else _backbone_config(self.query.backbone, with_backbone),
+            backbone=_backbone_config(document, _is_own(document, with_backbone)),
+            query_backbone=None if self.shared else _backbone_config(query, _is_own(query, with_backbone)),
             query=self.query.config,
             document=self.document.config,
             relevance=self.relevance_config,
@@ -180,13 +187,14 @@ class Model(nn.Module):
         )
 
     def save_pretrained(
-        self, folder: str | Path, *, with_backbone: bool = True, training: Mapping[str, Any] | None = None
+        self, folder: str | Path, *, with_backbone: WithBackbone = True, training: Mapping[str, Any] | None = None
     ) -> None:
         """Write the model: config.json, model.safetensors, tokenizer.json, README.md. `name` becomes the folder.
 
         Args:
             folder: made if it is missing; what it holds of an older model is replaced.
             with_backbone: also the backbone's weights; else only its name and fingerprint, which suits a frozen one.
+                "changed" decides for each: weights where they changed or have no name.
             training: a record of the training run for the model card.
 
         Raises:
@@ -205,7 +213,7 @@ class Model(nn.Module):
         revision: str | None = None,
         commit_message: str = "Upload a HyperIR model",
         create_pr: bool = False,
-        with_backbone: bool = True,
+        with_backbone: WithBackbone = True,
         training: Mapping[str, Any] | None = None,
     ) -> str:
         """Upload the model to the hub, into a repository that is made if it is missing.
@@ -242,15 +250,18 @@ class Model(nn.Module):
 
     from_pretrained = staticmethod(load)  # under the name that users of transformers look for
 
-    def _write(self, folder: Path, name: str, with_backbone: bool, training: Mapping[str, Any] | None) -> None:
+    def _write(self, folder: Path, name: str, with_backbone: WithBackbone, training: Mapping[str, Any] | None) -> None:
         from safetensors.torch import save_file
 
         config = self.config(with_backbone=with_backbone)
         tensors = {f"relevance.{key}": value for key, value in self.relevance.state_dict().items()}
         sides = {"backbone": self.document.backbone} | ({} if self.shared else {"query_backbone": self.query.backbone})
+        for prefix, side in (("document", self.document), ("query", self.query)):
+            if side.projection is not None:
+                tensors[f"{prefix}_projection.weight"] = side.projection.weight
         folder.mkdir(parents=True, exist_ok=True)
-        if with_backbone:
-            for prefix, backbone in sides.items():
+        for prefix, backbone in sides.items():
+            if _is_own(backbone, with_backbone):
                 tensors |= {f"{prefix}.{key}": value for key, value in backbone.transformer.state_dict().items()}
                 file = "tokenizer.json" if prefix == "backbone" else "query_tokenizer.json"
                 _replace(folder / file, backbone.tokenizer.save)
@@ -286,6 +297,19 @@ def _bar(what: str, total: int, unit: str, show: bool | None) -> Progress:
 def _check_batch_size(batch_size: int) -> None:
     if batch_size < 1:
         raise InputError("nothing fits into such a batch", expected="batch_size of at least 1", got=str(batch_size))
+
+
+def _without(config: Config, optional: str) -> dict[str, Any]:
+    """A configuration's plain values, without an option that is not used."""
+    values = config.model_dump(mode="json")
+    return {key: value for key, value in values.items() if key != optional or value is not None}
+
+
+def _is_own(backbone: Backbone, with_backbone: WithBackbone) -> bool:
+    """Whether the backbone's weights are in the folder."""
+    if with_backbone == "changed":
+        return backbone.changed or not backbone.name
+    return with_backbone
 
 
 def _backbone_config(backbone: Backbone, own: bool) -> BackboneConfig:

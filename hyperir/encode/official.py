@@ -25,7 +25,7 @@ from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.tokenizer import TextTokenizer
 from hyperir.encode.transformer import build_transformer, has_tokenizer, read_json, read_tokenizer, read_weights
 
-__all__ = ["read_official"]
+__all__ = ["POOLS", "read_official", "slot_parts"]
 
 QUERY_LENGTH, DOCUMENT_LENGTH = 32, 512
 POOLS: dict[str, Literal["cls", "mean_unmasked"]] = {"cls": "cls", "mean": "mean_unmasked"}
@@ -159,7 +159,7 @@ def _fill(model: Model, tensors: Mapping[str, Tensor], hidden: int, folder: Path
     head: Any = model.relevance.get_submodule("hypernetwork.head")
     writers = {name.replace(".", "/"): f"hypernetwork.head.writers.{i}." for i, name in enumerate(head.names)}
     weights: dict[str, Tensor] = {}
-    for slot, sources in _slots(hidden):
+    for slot, sources in slot_parts(hidden):
         slot = slot.replace(".", "/")
         targets = {"base": base[slot]} | {part: writers[slot] + part for part in sources if part != "base"}
         for part, source in sources.items():
@@ -174,7 +174,7 @@ def _fill(model: Model, tensors: Mapping[str, Tensor], hidden: int, folder: Path
     model.relevance.load_state_dict(weights)
 
 
-def _slots(hidden: int) -> Iterator[tuple[str, dict[str, str]]]:
+def slot_parts(hidden: int) -> Iterator[tuple[str, dict[str, str]]]:
     """Each slot of ours, and the names of its parts in theirs. They count matrices first, then biases."""
     matrices = [f"hidden.{i}.weight" for i in range(hidden)] + ["output.weight" if hidden else "weight"]
     for i, slot in enumerate(matrices):

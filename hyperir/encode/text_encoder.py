@@ -38,10 +38,14 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.config = config
+        self.projection: nn.Linear | None = None
+        if config.project is not None:
+            self.projection = nn.Linear(backbone.width, config.project, bias=False)
 
     @property
     def width(self) -> int:
-        return self.backbone.width
+        """D of the vectors."""
+        return self.backbone.width if self.config.project is None else self.config.project
 
     def forward(self, batch: TokenBatch) -> States:
         """States of B tokenised texts, differentiable; they stay in the batch's order."""
@@ -52,6 +56,8 @@ class TextEncoder(nn.Module):
         pooled = POOLINGS[self.config.pool](tokens, mask)
         if self.config.normalize:
             pooled = F.normalize(pooled, dim=-1)
+        if self.projection is not None:
+            pooled = self.projection(pooled)
         return States(tokens, torch.ones_like(ids, dtype=torch.bool) if mask is None else mask, pooled)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
@@ -75,7 +81,7 @@ class TextEncoder(nn.Module):
         if not ids:
             return self._empty()
         device, longest = self.backbone.device, max(len(one) for one in ids)
-        tokens = torch.zeros(len(ids), longest, self.width, device=device)
+        tokens = torch.zeros(len(ids), longest, self.backbone.width, device=device)
         mask = torch.zeros(len(ids), longest, dtype=torch.bool, device=device)
         pooled = torch.empty(len(ids), self.width, device=device)
         with torch.inference_mode():
@@ -117,5 +123,6 @@ class TextEncoder(nn.Module):
 
     def _empty(self) -> States:
         device = self.backbone.device
-        tokens = torch.zeros(0, 1, self.width, device=device)
-        return States(tokens, torch.zeros(0, 1, dtype=torch.bool, device=device), tokens[:, 0])
+        tokens = torch.zeros(0, 1, self.backbone.width, device=device)
+        mask = torch.zeros(0, 1, dtype=torch.bool, device=device)
+        return States(tokens, mask, torch.zeros(0, self.width, device=device))

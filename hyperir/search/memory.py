@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import torch
 
@@ -20,7 +21,9 @@ from hyperir.relevance.lexical import LEXICAL
 from hyperir.search.lexical import LexicalIndex
 from hyperir.search.run import run_of
 
-__all__ = ["run_in_memory"]
+__all__ = ["Answer", "run_in_memory", "search_in_memory"]
+
+Answer: TypeAlias = Callable[[list[str], int], list[dict[str, float]]]  # texts, k -> id -> score in rank order, of each
 
 BLOCK = 16  # batches encoded together: sorted by length, they waste little on padding
 
@@ -50,27 +53,31 @@ def run_in_memory(
         ModelError: there is no such model.
         CollectionError, InputError, DuplicateIdError: a document cannot be used; names it.
     """
+    answer = search_in_memory(model, collection, batch_size=batch_size, show_progress=show_progress)
+    return run_of(queries, lambda texts: answer(texts, k), show_progress=show_progress)
+
+
+def search_in_memory(
+    model: Encoder[Dense] | str, collection: Collection, *, batch_size: int = 32, show_progress: bool = True
+) -> Answer:
+    """What answers queries over a collection that it holds; arguments and errors as of `run_in_memory`."""
     if isinstance(model, str) and model in list(LEXICAL):
         rows = list(track(collection.documents(), "Reading", collection.count, "documents", show=show_progress))
         index = LexicalIndex(model)
         index.add(rows, show_progress=show_progress)
-        return run_of(
-            queries,
-            lambda texts: ({hit.id: hit.score for hit in hits} for hits in index.search(texts, k)),
-            show_progress=show_progress,
-        )
+        return lambda texts, k: [{hit.id: hit.score for hit in hits} for hits in index.search(texts, k)]
     encoder = load(model) if isinstance(model, str) else model
     ids, docs = _encoded(encoder, collection, batch_size, show_progress)
     exact = STRATEGIES.build("exact", docs=docs)
 
-    def answer(texts: list[str]) -> list[dict[str, float]]:
+    def answer(texts: list[str], k: int) -> list[dict[str, float]]:
         hits = exact.search(encoder.encode_query(texts, show_progress_bar=False), k)
         return [
             {ids[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
             for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
         ]
 
-    return run_of(queries, answer, show_progress=show_progress)
+    return answer
 
 
 def _encoded(

@@ -31,6 +31,7 @@ def test_a_sentence_transformers_folder_tells_everything(st_folder):
         "normalize": False,
         "prompt": "passage : ",
         "max_length": 12,
+        "project": None,
     }
     assert model.query.config.prompt == "query : "
     assert model.shared

@@ -1,0 +1,116 @@
+"""From a recipe to the model as it is before the first step: loaded, changed, and what stays made to stay."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+from hyperir.core.errors import InputError
+from hyperir.encode import load
+from hyperir.encode.config import TextEncoderConfig
+from hyperir.encode.model import Model
+from hyperir.encode.text_encoder import TextEncoder
+from hyperir.index.store import Store
+from hyperir.search.fingerprint import check_fingerprint
+from hyperir.train.partial import add_lora, freeze
+from hyperir.train.recipe import ModelRecipe, Recipe
+
+__all__ = ["build_model", "open_documents"]
+
+
+def build_model(recipe: Recipe) -> Model:
+    """The model to be trained; parameters that stay do not require gradients."""
+    start = load(recipe.model.start)
+    model = Model(
+        _side(start.document, recipe.model, recipe.model.document_length),
+        _side(start.query, recipe.model, recipe.model.query_length, own=_own_queries(recipe)),
+        recipe.model.relevance if recipe.model.relevance is not None else start.relevance_config,
+        seed=recipe.seed,
+        name=start.name,
+    )
+    if recipe.model.relevance is None:
+        model.relevance.load_state_dict(start.relevance.state_dict())
+        model.trained = start.trained
+    if recipe.model.dropout is not None:
+        for each in (model.document, model.query):
+            _set_dropout(each, recipe.model.dropout)
+    for backbone in {model.document.backbone, model.query.backbone}:
+        if recipe.regime.freeze:
+            freeze(backbone, recipe.regime.freeze)
+    if recipe.regime.index is not None:
+        model.document.backbone.requires_grad_(False)
+    if recipe.regime.queries == "head":
+        model.query.backbone.requires_grad_(False)
+    if recipe.regime.lora is not None:
+        for backbone in {model.document.backbone, model.query.backbone}:
+            if any(parameter.requires_grad for parameter in backbone.parameters()):
+                add_lora(backbone, recipe.regime.lora)
+    if recipe.model.project is not None:
+        _start_projections(model, recipe.seed)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise InputError(
+            "nothing is left to learn",
+            expected="a relevance function with weights, or a transformer that learns",
+            got=f"relevance {model.relevance_config.type!r}, regime.queries = 'head'",  # type: ignore[attr-defined]
+            fix='regime.queries=all, or model.relevance="{type: hyper}"',
+        )
+    return model
+
+
+def open_documents(recipe: Recipe) -> Store | None:
+    """The index whose vectors are the documents, if the recipe names one.
+
+    Raises:
+        FingerprintError: another model than the one to start from made its vectors.
+    """
+    if recipe.regime.index is None:
+        return None
+    store = Store.open(recipe.regime.index)
+    check_fingerprint(store, load(recipe.model.start))  # before a projection makes other vectors of them
+    return store
+
+
+def _own_queries(recipe: Recipe) -> bool:
+    """Whether the queries' transformer goes another way than the documents'."""
+    return recipe.model.separate or (recipe.regime.index is not None and recipe.regime.queries == "all")
+
+
+def _start_projections(model: Model, seed: int) -> None:
+    """The same random rotation on both sides, cut to the wanted width: inner products begin about as they were."""
+    for side in (model.document, model.query):
+        assert side.projection is not None
+        narrow, wide = side.projection.weight.shape
+        drawn = torch.randn(wide, wide, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            side.projection.weight.copy_(torch.linalg.qr(drawn).Q[:narrow])
+
+
+def _side(encoder: TextEncoder, recipe: ModelRecipe, length: int | None, own: bool = False) -> TextEncoder:
+    project = recipe.project
+    changes = {"max_length": length, "project": project, "pool": recipe.pool, "normalize": recipe.normalize}
+    values = encoder.config.model_dump() | {key: value for key, value in changes.items() if value is not None}
+    backbone = encoder.backbone
+    if project is not None and (encoder.config.project is not None or project > backbone.width):
+        raise InputError(
+            "model.project narrows the transformer's vectors once",
+            expected=f"{backbone.width} at most, and a start without a projection",
+            got=f"project = {project}",
+        )
+    if length is not None and length > backbone.longest:
+        raise InputError(
+            f"{backbone.name or 'the transformer'} has no positions for so long a text",
+            expected=f"{backbone.longest} tokens at most",
+            got=str(length),
+        )
+    side = TextEncoder(copy.deepcopy(backbone) if own else backbone, TextEncoderConfig.parse(values))
+    if encoder.projection is not None and side.projection is not None:
+        side.projection.load_state_dict(encoder.projection.state_dict())
+    return side
+
+
+def _set_dropout(module: nn.Module, p: float) -> None:
+    for each in module.modules():
+        if isinstance(each, nn.Dropout):
+            each.p = p

@@ -1,0 +1,61 @@
+"""Which examples a batch holds, and which of an example's items: drawn from the seed, the epoch and the place alone.
+
+So a run that was interrupted goes on with the same batches, whatever was drawn elsewhere in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from torch.utils.data import Sampler
+
+from hyperir.core.errors import InputError
+
+__all__ = ["Batches", "Key", "choose"]
+
+Key = tuple[int, int]  # epoch, example
+
+
+class Batches(Sampler[list[Key]]):
+    """The batches of one process; examples that do not fill a batch of all processes wait for another epoch.
+
+    Args:
+        examples: how many there are.
+        size: of one process's batch.
+        seed: the order of every epoch is drawn from it.
+        rank: this process.
+        world: processes.
+    """
+
+    def __init__(self, examples: int, size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+        if examples < size * world:
+            raise InputError(
+                "there are fewer examples than a batch holds",
+                expected=f"{size * world} at least ({size} for each of {world} processes)",
+                got=str(examples),
+                fix=f"batch.queries={max(examples // world, 1)}",
+            )
+        self.examples, self.size, self.seed, self.rank, self.world = examples, size, seed, rank, world
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Draw another order."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.examples // (self.size * self.world)
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.examples)
+        for start in range(len(self)):
+            place = (start * self.world + self.rank) * self.size
+            yield [(self.epoch, int(example)) for example in order[place : place + self.size]]
+
+
+def choose(items: int, wanted: int | None, seed: int, key: Key) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Which of an example's items take part: the first one, and others drawn anew for every epoch, in their order."""
+    if wanted is None or items <= wanted:
+        return np.arange(items)
+    drawn = np.random.default_rng((seed, *key)).choice(items - 1, wanted - 1, replace=False)
+    return np.concatenate([[0], np.sort(drawn) + 1])
