@@ -5,4 +5,4 @@ hyperir build "$1" firstorder --set centroids=512 --set engine=faiss
 hyperir build "$1" graph --set preset=hypencoder
 hyperir build "$1" ivf --set cells=1024
 hyperir build "$1" exact --set first_pass=bfloat16
-hyperir build "$1" graph --set entries=firstorder --set builder=faiss
+hyperir build "$1" graph

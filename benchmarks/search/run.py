@@ -39,8 +39,8 @@ def settings(k, training):
         for width in widths:
             tried.append({"type": "firstorder", "engine": ENGINE, "rounds": rounds, "anchors": anchors, "width": width})
     breadths = (k,) if deep else (16, 32, 64, 128)
-    tried += [{"type": "graph", "entries": "firstorder", "builder": "faiss", "ef": ef} for ef in breadths]
-    tried += [{"type": "graph", "entries": "firstorder", "builder": "faiss", "ef": 32, "guitar": True}] * (not deep)
+    tried += [{"type": "graph", "ef": ef} for ef in breadths]
+    tried += [{"type": "graph", "ef": 32, "guitar": True}] * (not deep)
     if training is not None:
         tried += [{"type": "bipartite", "ef": ef} for ef in breadths]
     return tried
