@@ -2,7 +2,7 @@
 # What benchmarks/search/run.py searches, kept in the index: sh benchmarks/search/build.sh real.index
 set -e
 hyperir build "$1" firstorder --set centroids=512 --set engine=faiss
-hyperir build "$1" graph --set preset=hypencoder
+hyperir build "$1" graph --set preset=hypencoder --set builder=faiss
 hyperir build "$1" ivf --set cells=1024
 hyperir build "$1" exact --set first_pass=bfloat16
-hyperir build "$1" graph
+hyperir build "$1" graph --set builder=faiss

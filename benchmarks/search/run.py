@@ -24,7 +24,7 @@ from hyperir.evaluate.benching.plots import draw
 from hyperir.evaluate.benching.split import REPORTED, choices_of
 
 ENGINE = {"type": "faiss"}
-PAPER = {"type": "graph", "preset": "hypencoder"}
+PAPER = {"type": "graph", "preset": "hypencoder", "builder": "faiss"}
 
 
 def settings(k, training):
@@ -39,8 +39,8 @@ def settings(k, training):
         for width in widths:
             tried.append({"type": "firstorder", "engine": ENGINE, "rounds": rounds, "anchors": anchors, "width": width})
     breadths = (k,) if deep else (16, 32, 64, 128)
-    tried += [{"type": "graph", "ef": ef} for ef in breadths]
-    tried += [{"type": "graph", "ef": 32, "guitar": True}] * (not deep)
+    tried += [{"type": "graph", "builder": "faiss", "ef": ef} for ef in breadths]
+    tried += [{"type": "graph", "builder": "faiss", "ef": 32, "guitar": True}] * (not deep)
     if training is not None:
         tried += [{"type": "bipartite", "ef": ef} for ef in breadths]
     return tried

@@ -47,7 +47,7 @@ class GraphConfig(Config):
         rounds: at most; None goes on until every query is done.
         guitar: whether only neighbours in the direction of the gradient are scored; or how.
         preset: "hypencoder" searches as the paper does (see `hypencoder.py`); or its parameters. Of the other settings
-            it takes `seed` only.
+            it takes `builder` and `seed` only; the paper's neighbours are exact.
         seed: of random documents and k-means.
     """
 
@@ -82,7 +82,7 @@ class GraphConfig(Config):
         paper, gradients = self.paper, self.gradients
         if paper is not None:
             paper.check()
-            if beside := self.model_fields_set - {"type", "preset", "seed"}:
+            if beside := self.model_fields_set - {"type", "preset", "builder", "seed"}:
                 raise InputError(
                     f"the preset leaves nothing to set by {', '.join(sorted(beside))}",
                     fix='give its own parameters, as in preset={"starts": 100000, "candidates": 328}',
@@ -136,11 +136,12 @@ class Graph:
         """
         config.check()
         n, seed = docs.shape[0], config.seed
-        if (paper := config.paper) is not None:
-            return {"neighbours": knn(docs, paper.degree), "entries": random_rows(n, paper.starts, seed)}
-        candidates = config.degree * (CANDIDATES if config.prune else 1)
         exact = config.builder == "exact" or (config.builder == "auto" and n <= EXACT)
+        paper = config.paper
+        candidates = paper.degree if paper else config.degree * (CANDIDATES if config.prune else 1)
         neighbours = knn(docs, candidates) if exact else knn_faiss(docs, candidates, seed)
+        if paper is not None:
+            return {"neighbours": neighbours, "entries": random_rows(n, paper.starts, seed)}
         if config.prune:
             neighbours = prune(docs, neighbours, config.degree)
         if config.entries == "firstorder":

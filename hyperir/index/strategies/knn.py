@@ -78,7 +78,7 @@ def nearest(vectors: Tensor, docs: Docs, k: int, first: int | None = None, among
 def _offer(kept: Best, scores: Tensor, start: int) -> None:
     """Take in (M, n) scores of the documents from row `start` on.
 
-    Once the lists are full, few of a block can enter them. To pick those is several times as quick as the k best of all.
+    Once the lists are full, few of a block can enter them, and to pick those is quicker than the k best of all.
     """
     columns = scores.shape[1]
     if kept.scores.shape[1] == kept.k:

@@ -16,7 +16,7 @@ from hyperir.index.strategies.knn import knn
 __all__ = ["knn_faiss", "knn_faiss_bytes"]
 
 TRAINING = 64  # documents a list that k-means looks at; Faiss warns below 39
-PROBES = 16  # lists searched for a document
+PROBES = 64  # lists searched for a document
 
 
 def knn_faiss_bytes(n: int, width: int, degree: int) -> int:
