@@ -71,9 +71,9 @@ def backward(
     every = all_rows(scored).detach().requires_grad_() if retriever.across else scored.requires_grad_()
     with autocast():
         total, parts = retriever.loss(every, whole.targets)
-    (scale * world * total).backward()  # type: ignore[no-untyped-call]
+    (scale * total).backward()  # type: ignore[no-untyped-call]
     assert every.grad is not None
-    wanted = every.grad[start : start + len(states)]
+    wanted = world * every.grad[start : start + len(states)]
     for first in pieces:
         with autocast():
             again = piece(first)

@@ -81,10 +81,10 @@ class Retriever(nn.Module):
             whole, start, most = all_items(batch, len(vectors))
             vectors = all_rows(nn.functional.pad(vectors, (0, 0, 0, most - len(vectors))))
             own = scores(f, vectors, whole, self.scored, start)
+            # All processes have the same loss, and each but its own queries' gradient of it; their mean is taken.
+            own.register_hook(lambda gradient: processes()[1] * gradient)
             every = torch.cat([all_rows(own.detach())[:start], own, all_rows(own.detach())[start + len(own) :]])
             total, parts = self.loss(every, whole.targets)
-            # All processes have the same loss, and each but its own queries' gradient of it; their mean is taken.
-            total = total.detach() + processes()[1] * (total - total.detach())
         aside = self.take_regularisers()
         return total if aside is None else total + aside, parts
 
