@@ -82,7 +82,7 @@ class Retriever(nn.Module):
             vectors = all_rows(nn.functional.pad(vectors, (0, 0, 0, most - len(vectors))))
             own = scores(f, vectors, whole, self.scored, start)
             # All processes have the same loss, and each but its own queries' gradient of it; their mean is taken.
-            own.register_hook(lambda gradient: processes()[1] * gradient)
+            own.register_hook(lambda gradient: processes()[1] * gradient)  # type: ignore[no-untyped-call]
             every = torch.cat([all_rows(own.detach())[:start], own, all_rows(own.detach())[start + len(own) :]])
             total, parts = self.loss(every, whole.targets)
         aside = self.take_regularisers()
