@@ -213,7 +213,6 @@ class RunRecipe(Config):
         cache: a folder for tokens and states, kept between runs; None keeps them in memory.
         states: how token states that are computed once are kept.
         report_to: what else gets the figures, as transformers names it: "tensorboard", "wandb", ...
-        gradient_checkpointing: compute activations twice rather than keep them.
         official: also write the model in the format of the official Hypencoder code, into `official/`.
         save_backbone: write the transformer's weights into the model's folder even where they did not change.
     """
@@ -228,7 +227,6 @@ class RunRecipe(Config):
     cache: str | None = None
     states: Literal["float16", "float32"] = "float16"
     report_to: tuple[str, ...] = ()
-    gradient_checkpointing: bool = False
     official: bool = False
     save_backbone: bool = False
 
