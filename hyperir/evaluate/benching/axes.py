@@ -98,7 +98,7 @@ def recall_ticks(lowest: float) -> list[float]:
 def log_ticks(low: float, high: float) -> list[float]:
     """Ones, twos and fives between two positive numbers; ones only where these would be many."""
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if high / low < 2000 else (1,)
+    steps = (1, 2, 5) if high / low < 300 else (1,)
     return [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
 
 
