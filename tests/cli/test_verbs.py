@@ -135,7 +135,7 @@ def test_build_and_compact(index):
     done = here("compact", index, "--keep", 2)
     assert (done.returncode, done.stdout) == (0, "")
     assert "Writing 3 documents again" in done.stderr
-    assert "1 deleted ones" in done.stderr
+    assert "1 deleted document and" in done.stderr
     assert [past.change for past in Store.open(index).history()] == ["deleted 1", "compacted"]
     assert json.loads(here("compact", index, "--json").stdout)["commits"] == 1
     assert ids(index) == ["2", "3", "4"]

@@ -60,6 +60,7 @@ def test_its_configuration(minilm):
         "normalize": True,
         "prompt": "",
         "max_length": 256,
+        "project": None,
     }
     assert minilm.relevance_config.type == "dot"
     assert (minilm.width, minilm.name, minilm.trained) == (384, "all-MiniLM-L6-v2", True)

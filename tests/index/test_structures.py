@@ -217,8 +217,9 @@ def test_settings_say_which_structure_serves():
     assert served({"type": "firstorder", "engine": "usearch"}) is None
     number, config = served({"type": "graph", "degree": 8})
     assert (number, config.ef) == (2, 100)
-    assert served({"type": "graph", "ef": 5})[0] == 3
-    assert served("graph")[1].paper is not None
+    assert served({"type": "graph", "ef": 5})[0] == 2
+    assert served("graph")[1].paper is None, "the paper's only serves those who ask for it"
+    assert served({"type": "graph", "preset": "hypencoder"})[0] == 3
     assert served("ivf") is None
     assert same_build(graph, STRATEGIES.parse({"type": "graph", "degree": 8}))
     assert not same_build(graph, STRATEGIES.parse("graph"))

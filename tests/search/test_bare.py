@@ -31,7 +31,9 @@ def test_a_model_is_encoded_once_and_searched_by_several_strategies(model):
 def test_bm25_counts_the_documents_that_share_a_word():
     bare = Bare("bm25", Rows(ROWS), show_progress=False)
     run, cost = bare.run(QUERIES, 12)
-    assert run == run_in_memory("bm25", Rows(ROWS), QUERIES, 12, show_progress=False)
+    other = run_in_memory("bm25", Rows(ROWS), QUERIES, 12, show_progress=False)  # by HyperIR's own inverted lists
+    assert run.keys() == other.keys()
+    assert all(found == pytest.approx(other[query], abs=1e-4) for query, found in run.items())
     assert cost.scored == pytest.approx(sum(map(len, run.values())) / len(run))
     assert cost.index_bytes > 0
     with pytest.raises(InputError, match="its own inverted index"):
