@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from hyperir.core.docs import Dense
 from hyperir.relevance.qnets import QNETS
+from hyperir.relevance.qnets.coarse import CoarseMLPFunction
 
 ACTIVATIONS = {
     "relu": lambda v: v.clamp_min(0),
@@ -133,3 +134,32 @@ def test_bfloat16_hidden_layers_keep_float32_scores():
     assert half.dtype == torch.float32
     assert len(half[0].unique()) > 3900
     assert torch.corrcoef(torch.stack([full[0], half[0]]))[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("hidden", [(8,), (8, 8), (12, 12, 12), (8, 8, 5)])
+@pytest.mark.parametrize("layer_norm", [True, False])
+@pytest.mark.parametrize(
+    "residual", [{"residual": False}, {}, {"residual_on_last": True}, {"norm_before_residual": False}]
+)
+@pytest.mark.parametrize("activation", ["relu", "tanh", "gelu"])
+def test_layer_norms_folded_into_the_next_layer_compute_the_same(hidden, layer_norm, residual, activation):
+    """A first pass in float64 is the definition, so that only the coarser type makes it coarse."""
+    torch.manual_seed(0)
+    spec = {"type": "mlp", "hidden": hidden, "layer_norm": layer_norm, "activation": activation, **residual}
+    net = QNETS.build(spec, width=12).double()
+    written = {n: torch.randn(3, *s.shape, dtype=torch.float64) for n, s in net.slots().items()}
+    f = net.function(written, torch.randn(3, 12, dtype=torch.float64))
+    first = f.to(torch.float64)
+    docs, own = (Dense(torch.randn(*shape, 12, dtype=torch.float64)) for shape in ((20,), (3, 5)))
+    assert isinstance(first, CoarseMLPFunction)
+    assert first.folded[-1] == (layer_norm and not net.has_residual(len(hidden) - 1))
+    for x in (docs, own):
+        torch.testing.assert_close(first(x), f(x), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(first[1:2](docs), f(docs)[1:2], rtol=1e-9, atol=1e-9)
+
+
+def test_a_first_pass_gives_numbers_where_nothing_varies():
+    net = QNETS.build({"type": "mlp", "hidden": (16, 16)}, width=8)
+    written = {n: torch.full((1, *s.shape), 3.0) for n, s in net.slots().items()}
+    scores = net.function(written, None).to(torch.bfloat16)(Dense(1e3 * torch.rand(50, 8)))
+    assert scores.isfinite().all()

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense
 from hyperir.hypernet.target import Slot
+from hyperir.relevance.qnets.coarse import CoarseMLPFunction, coarse
 from hyperir.relevance.qnets.fused import ACTIVATIONS, linear
 from hyperir.relevance.vectors import inner
 
@@ -100,14 +101,18 @@ class MLP(nn.Module):
         """The activation of the hidden layers; may overwrite y."""
         return ACTIVATIONS[self.config.activation](y)
 
+    def has_residual(self, i: int) -> bool:
+        """Whether hidden block i adds its input to its output."""
+        layer, last = self.layers[i], i == len(self.hidden) - 1
+        wanted = self.config.residual and (self.config.residual_on_last or not last)
+        return wanted and layer.in_features == layer.out_features
+
     def after_activation(self, i: int, x: Tensor, y: Tensor, scale: float = 1.0) -> Tensor:
         """The rest of hidden block i: y is the activation of its linear map of scale * x."""
         config = self.config
-        last = i == len(self.hidden) - 1
-        residual = config.residual and x.shape[-1] == y.shape[-1] and (config.residual_on_last or not last)
         if config.layer_norm and config.norm_before_residual:
             y = F.layer_norm(y, y.shape[-1:])
-        if residual:
+        if self.has_residual(i):
             y = torch.add(y, x, alpha=scale)
         if config.layer_norm and not config.norm_before_residual:
             y = F.layer_norm(y, y.shape[-1:])
@@ -161,12 +166,14 @@ class MLPFunction:
             None if self.base is None else self.base[queries],
         )
 
-    def to(self, dtype: torch.dtype) -> MLPFunction:
-        """The same functions with hidden layers in another type, for example `torch.bfloat16`.
+    def to(self, dtype: torch.dtype) -> MLPFunction | CoarseMLPFunction:
+        """The same functions with hidden layers in another type, for example `torch.bfloat16`, for a first pass.
 
         The output layer and the linear part stay as they are: scores that are themselves bfloat16 take so few values
         that ties decide the ranking.
         """
+        if not self.output.is_cuda:
+            return coarse(self, dtype)
         matrices, biases = (tuple(p.to(dtype) for p in layers) for layers in (self.matrices, self.biases))
         return MLPFunction(self.net, matrices, biases, self.output, self.base)
 
