@@ -30,7 +30,10 @@ class Docs(Protocol):
 
 
 class Relevance(Protocol[D_contra]):
-    """f_q for Q queries at once. Higher is better; scores compare within one query only."""
+    """f_q for Q queries at once. Higher is better; scores compare within one query only.
+
+    Searches call one from several threads at a time, without gradients: what it keeps between calls must bear that.
+    """
 
     @property
     def num_queries(self) -> int: ...

@@ -14,6 +14,7 @@ from hyperir.core.docs import Dense, Sparse
 from hyperir.core.errors import CapabilityError, InputError, VectorError
 from hyperir.core.types import Castable, Docs, Hits, Relevance
 from hyperir.index.topk import Best, allowed_rows, best, check_budget, need_k
+from hyperir.index.workers import share, workers
 
 __all__ = ["Exact"]
 
@@ -144,22 +145,30 @@ class Exact:
         kept = Best(queries, k)
         if queries == 0:
             return kept.hits(0)
-        held = min(max(block, BUFFER_CELLS // queries // block * block), self.docs.shape[0])
+        held = min(max(4 * workers() * block, BUFFER_CELLS // queries // block * block), self.docs.shape[0])
         scores, places = torch.empty(queries, held), torch.empty(held, dtype=torch.int64)
+        waiting: list[tuple[slice | Tensor, Tensor, slice]] = []
         filled = scored = 0
-        with torch.inference_mode():
-            for part, own in self._parts(rows, DENSE if budget is None else 1.0):
-                if filled + len(own) > held:
-                    kept.offer(scores[:, :filled], places[:filled])
-                    filled = 0
+
+        def score(part: slice | Tensor, own: Tensor, to: slice) -> None:
+            with torch.inference_mode():
                 found = f(docs[part])
-                scored += found.shape[1]
-                if isinstance(part, slice) and len(own) < found.shape[1]:
-                    found = found[:, own - part.start]
-                scores[:, filled : filled + len(own)] = found
-                places[filled : filled + len(own)] = own
-                filled += len(own)
+                scores[:, to] = found[:, own - part.start] if isinstance(part, slice) and _partly(part, own) else found
+            places[to] = own
+
+        def settle() -> None:
+            share(lambda one: score(*one), waiting)
             kept.offer(scores[:, :filled], places[:filled])
+            waiting.clear()
+
+        for part, own in self._parts(rows, DENSE if budget is None else 1.0):
+            if filled + len(own) > held:
+                settle()
+                filled = 0
+            waiting.append((part, own, slice(filled, filled + len(own))))
+            filled += len(own)
+            scored += part.stop - part.start if isinstance(part, slice) else len(part)
+        settle()
         hits = kept.hits(scored)
         if hits.scores.isnan().any():
             query, place = (int(i) for i in hits.scores.isnan().nonzero()[0])
@@ -196,3 +205,8 @@ class Exact:
                 done = seen + count
             seen += count
         yield from ((part, part) for part in torch.split(rows[done:seen], block) if len(part))
+
+
+def _partly(part: slice, own: Tensor) -> bool:
+    """Whether only some rows of a part may come back."""
+    return len(own) < int(part.stop - part.start)
