@@ -17,9 +17,10 @@ from typing import TypeVar
 import torch
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["share", "workers"]
+__all__ = ["alone", "share", "workers"]
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 MOST = 16  # workers; Python's own lock would keep more waiting, so that each computes on several cores instead
 
@@ -73,6 +74,17 @@ def share(work: Callable[[Item], object], items: Iterable[Item]) -> None:
         stopped.set()
         for one in running:
             one.exception()
+
+
+def alone(work: Callable[[], Result]) -> Result:
+    """What `work` returns, computed by a single worker: small steps on all cores wait for whichever core is busy.
+
+    Args:
+        work: must not rely on thread-local settings of the caller, such as `torch.inference_mode`.
+    """
+    number = workers()
+    pool = _pool(number, torch.get_num_threads() // number) if number > 1 else None
+    return work() if pool is None else pool.submit(work).result()
 
 
 @cache

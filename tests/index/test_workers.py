@@ -7,7 +7,7 @@ import torch
 
 from hyperir.core.docs import Dense
 from hyperir.index.strategies import STRATEGIES
-from hyperir.index.workers import share, workers
+from hyperir.index.workers import alone, share, workers
 from hyperir.relevance.qnets import QNETS
 
 
@@ -96,3 +96,10 @@ def test_blocks_shared_out_give_what_one_product_gives():
     assert torch.equal(hits.rows, expected.indices)
     torch.testing.assert_close(hits.scores, expected.values)
     assert hits.scored == 3000
+
+
+def test_what_is_done_alone_comes_back_from_one_thread():
+    assert alone(torch.get_num_threads) == 1
+    with pytest.raises(ValueError, match="no"):
+        alone(lambda: (_ for _ in ()).throw(ValueError("no")))
+    assert alone(lambda: alone(torch.get_num_threads)) == 1  # within a worker there is nobody to wait for

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor
@@ -14,9 +14,11 @@ from hyperir.core.docs import Dense, Sparse
 from hyperir.core.errors import CapabilityError, InputError, VectorError
 from hyperir.core.types import Castable, Docs, Hits, Relevance
 from hyperir.index.topk import Best, allowed_rows, best, check_budget, need_k
-from hyperir.index.workers import share, workers
+from hyperir.index.workers import alone, share, workers
 
 __all__ = ["Exact"]
+
+Result = TypeVar("Result")
 
 BUFFER_CELLS = 1 << 20  # scores held before the best are picked, over all queries: 4 MB
 # The share of a block that must be allowed for all of it to be scored. Gathering costs time a row, so that it pays only
@@ -113,7 +115,8 @@ class Exact:
                     got=type(f).__name__,
                     fix='search with first_pass="full"',
                 )
-            return self._rescored(f, self._scan(f.to(torch.bfloat16), self._coarse, self._again(k), rows, budget), k)
+            coarse = self._scan(f.to(torch.bfloat16), self._coarse, self._again(k), rows, budget)
+            return _settled(f, lambda: self._rescored(f, coarse, k))
         return self._scan(f, self.docs, k, rows, budget)
 
     def _again(self, k: int) -> int:
@@ -158,7 +161,7 @@ class Exact:
 
         def settle() -> None:
             share(lambda one: score(*one), waiting)
-            kept.offer(scores[:, :filled], places[:filled])
+            _settled(f, lambda: kept.offer(scores[:, :filled], places[:filled]))
             waiting.clear()
 
         for part, own in self._parts(rows, DENSE if budget is None else 1.0):
@@ -205,6 +208,11 @@ class Exact:
                 done = seen + count
             seen += count
         yield from ((part, part) for part in torch.split(rows[done:seen], block) if len(part))
+
+
+def _settled(f: Relevance[Any], work: Callable[[], Result]) -> Result:
+    """What follows the scores of a block: for one query too little to wait for a second core."""
+    return alone(work) if f.num_queries == 1 else work()
 
 
 def _partly(part: slice, own: Tensor) -> bool:
