@@ -23,7 +23,7 @@ MaxLength = Annotated[int | None, typer.Option(min=8, help="Tokens of a pair, fo
 def mine(
     collection: Corpus,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file; one that was begun so goes on.")],
-    model: Annotated[str, typer.Option("--model", "-M", help="What searches: bm25 or a model,")] = "bm25",
+    model: Annotated[str, typer.Option("--model", "-M", help="What searches: bm25, tfidf or a model,")] = "bm25",
     index: Annotated[str | None, typer.Option("--index", help="or an index of the same documents.")] = None,
     split: Annotated[str, typer.Option(help="Whose queries.")] = "train",
     depth: Annotated[int, typer.Option(min=1, help="Documents looked at, a query.")] = 200,
@@ -52,9 +52,9 @@ def mine(
     mining = Mining(depth, skip_top, keep, extra, below, margin, grade, seed)
     asked = None if not teacher else _teacher(teacher, weight, batch_size, max_length)
     if index is None:
-        from hyperir.search.memory import search_in_memory
+        from hyperir.search.bare import Bare
 
-        search, what = search_in_memory(model, source, batch_size=batch_size), {"model": model}
+        search, what = Bare(model, source, batch_size=batch_size).answer, {"model": model}
     else:
         search, what = _search(index), {"index": index}
     done = run(source, split, search, output, mining, teacher=asked, source=what)

@@ -76,6 +76,10 @@ class Sparse:
         return Sparse(indptr, self.terms[places], self.weights[places], rows.shape)
 
     @property
+    def nbytes(self) -> int:
+        return self.indptr.nbytes + self.terms.nbytes + self.weights.nbytes
+
+    @property
     def owners(self) -> Tensor:
         """(P,) int64: the document of every place, in row-major order of `shape`."""
         return torch.arange(len(self.indptr) - 1).repeat_interleave(self.indptr.diff())

@@ -1,25 +1,34 @@
-"""A bare model over a collection that it holds in memory: many runs, by several strategies, each with what it cost."""
+"""A bare model over a collection that it holds in memory: no index is written, and each search says what it cost."""
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
+
+import torch
 
 from hyperir.core.docs import Dense
-from hyperir.core.errors import InputError
-from hyperir.core.progress import track
+from hyperir.core.errors import CollectionError, InputError
+from hyperir.core.progress import Progress, track
 from hyperir.core.types import Encoder
 from hyperir.corpus.collection import Collection
 from hyperir.encode import load
+from hyperir.encode.needs import say_needs, survey
 from hyperir.index.checks import check_rows
 from hyperir.index.strategies import STRATEGIES
-from hyperir.search.bm25 import BM25
-from hyperir.search.memory import _encoded
+from hyperir.relevance.lexical import LEXICAL
+from hyperir.search.lexical import LexicalIndex
 from hyperir.search.run import run_of
 
 __all__ = ["Bare", "Cost", "check_strategy"]
+
+BLOCK = 16  # batches encoded together: sorted by length, they waste little on padding
+
+# Texts, k -> for each, document id -> score in rank order; and what was scored for all of them together.
+_Search: TypeAlias = Callable[[list[str], int], tuple[list[dict[str, float]], int]]
 
 
 @dataclass(frozen=True)
@@ -28,10 +37,12 @@ class Cost:
 
     Args:
         documents: in the collection.
-        index_bytes: of the vectors or the inverted index; what a strategy builds beside the vectors is not counted.
+        index_bytes: of the vectors, or of counted words and their lists; what a strategy builds beside the vectors is
+            not counted.
         build_seconds: reading and encoding or indexing the collection, and building the strategy.
         query_ms: milliseconds a query, encoding it included, queries in blocks of 64.
-        scored: documents, and other points such as centroids, scored a query; the mean over blocks of each one's most.
+        scored: documents, and other points such as centroids, scored a query; the mean, of vectors that over blocks of
+            each one's most.
     """
 
     documents: int
@@ -42,11 +53,13 @@ class Cost:
 
 
 class Bare:
-    """Documents encoded, or indexed by BM25, once; then searched as often as wanted.
+    """Documents encoded, or their words counted, once; then searched as often as wanted.
+
+    Memory holds every document's id and vector, N x D x 4 bytes, and the texts of one block; of words all texts.
 
     Args:
-        model: a model, what `hyperir.load` takes, or "bm25".
-        collection: the documents; a model reads them twice, first for their number.
+        model: a model, what `hyperir.load` takes, or a member of `LEXICAL`: "bm25" or "tfidf".
+        collection: the documents; a model of vectors reads them twice, first for their number.
         batch_size: documents encoded at once.
         show_progress: tell time and memory before the work, and show bars.
 
@@ -65,18 +78,19 @@ class Bare:
     ) -> None:
         start = time.perf_counter()
         self.show_progress = show_progress
-        self._bm25: BM25 | None = None
-        self._ids: list[str] = []
-        if model == "bm25":
-            rows = list(track(collection.documents(), "Reading", collection.count, "documents", show=show_progress))
-            check_rows(rows, 0)
-            self._bm25 = BM25(rows)
-            self.documents, self.index_bytes = len(rows), self._bm25.nbytes
+        self._name = model if isinstance(model, str) else ""
+        self._held: _Words | _Vectors
+        if isinstance(model, str) and model in list(LEXICAL):
+            self._held = _Words(model, collection, show_progress)
         else:
-            self._encoder = load(model) if isinstance(model, str) else model
-            self._ids, self._docs = _encoded(self._encoder, collection, batch_size, show_progress)
-            self.documents, self.index_bytes = len(self._ids), self._docs.vectors.nbytes
+            encoder = load(model) if isinstance(model, str) else model
+            self._held = _Vectors(encoder, collection, batch_size, show_progress)
+        self._exact = self._held.searcher("exact")
         self._seconds = time.perf_counter() - start
+
+    def answer(self, texts: list[str], k: int) -> list[dict[str, float]]:
+        """The k best documents of every text by exhaustive search, as document id -> score in rank order."""
+        return self._exact(texts, k)[0]
 
     def run(
         self, queries: Mapping[str, str], k: int = 1000, *, strategy: Mapping[str, Any] | str = "exact"
@@ -86,46 +100,36 @@ class Bare:
         Args:
             queries: texts by query id.
             k: answers a query, at most.
-            strategy: a member of `STRATEGIES`, by name or configuration; BM25 has its own only, "exact".
+            strategy: a member of `STRATEGIES`, by name or configuration; words have their own only, "exact".
 
         Raises:
-            InputError: a strategy for BM25.
+            InputError: a strategy for words.
             CapabilityError: the strategy cannot serve the model's relevance function.
         """
-        check_strategy("bm25" if self._bm25 is not None else "", strategy)
+        check_strategy(self._name, strategy)
         start = time.perf_counter()
-        blocks: list[float] = []  # documents scored for all queries of a block together
-        if self._bm25 is None:
-            searcher = STRATEGIES.build(strategy, docs=self._docs)
+        search = self._held.searcher(strategy)
+        scored = 0
 
-        def by_words(texts: list[str]) -> list[dict[str, float]]:
-            assert self._bm25 is not None
-            hits = self._bm25.search(texts, k)
-            blocks.append(self._bm25.scored)
-            return [{hit.id: hit.score for hit in one} for one in hits]
+        def answer(texts: list[str]) -> list[dict[str, float]]:
+            nonlocal scored
+            found, count = search(texts, k)
+            scored += count
+            return found
 
-        def by_vectors(texts: list[str]) -> list[dict[str, float]]:
-            hits = searcher.search(self._encoder.encode_query(texts), k)
-            blocks.append(hits.scored * len(texts))
-            return [
-                {self._ids[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
-                for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
-            ]
-
-        answer = by_words if self._bm25 is not None else by_vectors
         if queries:
             answer([next(iter(queries.values()))])  # what is built or imported at the first search belongs to building
         built = self._seconds + time.perf_counter() - start
-        blocks.clear()
+        scored = 0
         start = time.perf_counter()
         run = run_of(queries, answer, show_progress=self.show_progress)
         seconds = time.perf_counter() - start
         n = max(len(queries), 1)
-        return run, Cost(self.documents, self.index_bytes, built, 1000 * seconds / n, sum(blocks) / n)
+        return run, Cost(self._held.documents, self._held.nbytes, built, 1000 * seconds / n, scored / n)
 
 
 def check_strategy(model: str, strategy: Mapping[str, Any] | str, *, where: str = "") -> None:
-    """Raise before any work unless there is such a strategy with such settings, for BM25 none but "exact".
+    """Raise before any work unless there is such a strategy with such settings, for words none but "exact".
 
     Args:
         model: its name.
@@ -135,7 +139,78 @@ def check_strategy(model: str, strategy: Mapping[str, Any] | str, *, where: str 
     Raises:
         InputError, ConfigError: names what is wrong.
     """
-    if model == "bm25" and strategy not in ("exact", {"type": "exact"}):
+    if model in list(LEXICAL) and strategy not in ("exact", {"type": "exact"}):
         told = f" ({where})" if where else ""
-        raise InputError(f"BM25 searches its own inverted index{told}", expected="strategy exact", got=str(strategy))
+        raise InputError(f"{model} searches its own inverted lists{told}", expected="strategy exact", got=str(strategy))
     STRATEGIES.parse(strategy)
+
+
+class _Words:
+    """Documents held as counted words."""
+
+    def __init__(self, model: str, collection: Collection, show_progress: bool) -> None:
+        rows = list(track(collection.documents(), "Reading", collection.count, "documents", show=show_progress))
+        self._index = LexicalIndex(model)
+        self._index.add(rows, show_progress=show_progress)
+
+    @property
+    def documents(self) -> int:
+        return len(self._index)
+
+    @property
+    def nbytes(self) -> int:
+        return self._index.nbytes
+
+    def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
+        return self._search
+
+    def _search(self, texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:
+        found, scored = [], 0
+        for text in texts:  # the lists are added up query by query anyway, and so each says how long its own were
+            (hits,) = self._index.search([text], k)
+            found.append({hit.id: hit.score for hit in hits})
+            scored += self._index.scored
+        return found, scored
+
+
+class _Vectors:
+    """Documents held as vectors, in one block of memory that is filled as the collection streams by."""
+
+    def __init__(self, encoder: Encoder[Dense], collection: Collection, batch_size: int, show_progress: bool) -> None:
+        found = survey(collection, show_progress=show_progress)
+        vectors = torch.empty(found.documents, encoder.width)
+        if show_progress:
+            say_needs(encoder, collection, found, batch_size, memory=vectors.nbytes)
+        places: dict[str, int] = {}
+        stream = collection.documents()
+        with Progress("Encoding", found.documents, "passages", show=show_progress) as bar:
+            while rows := list(itertools.islice(stream, BLOCK * batch_size)):
+                start = len(places)
+                check_rows(rows, start, places)
+                if len(places) > found.documents:
+                    break
+                encoded = encoder.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
+                vectors[start : len(places)] = encoded.vectors
+                bar.advance(len(rows))
+        if len(places) != found.documents:
+            raise CollectionError(
+                f"the collection {collection.name!r} changed while it was read",
+                expected=f"{found.documents:,} documents, as at the first reading",
+                got=f"{len(places):,}" + (" or more" if len(places) > found.documents else ""),
+                fix="try again when nobody writes to it",
+            )
+        self._encoder, self._ids, self._docs = encoder, list(places), Dense(vectors)
+        self.documents, self.nbytes = found.documents, vectors.nbytes
+
+    def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
+        built = STRATEGIES.build(strategy, docs=self._docs)
+
+        def search(texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:
+            hits = built.search(self._encoder.encode_query(texts, show_progress_bar=False), k)
+            found = [
+                {self._ids[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
+                for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
+            ]
+            return found, hits.scored * len(texts)
+
+        return search

@@ -48,6 +48,11 @@ class LexicalIndex:
     def __len__(self) -> int:
         return len(self._places)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory of the counts and of the lists that the last search used, without texts and ids."""
+        return self._counts.nbytes + (0 if self._lists is None else self._lists.nbytes)
+
     def add(self, rows: Iterable[Row], *, show_progress: bool = True) -> int:
         """Add documents, all of them or on an error none.
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
 from hyperir.core.progress import Progress
 
-__all__ = ["run_of"]
+__all__ = ["Answer", "run_of"]
+
+Answer: TypeAlias = Callable[[list[str], int], list[dict[str, float]]]  # texts, k -> id -> score in rank order, of each
 
 BLOCK = 64  # queries searched at once, so that memory stays bounded
 

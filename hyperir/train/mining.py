@@ -12,7 +12,7 @@ from typing import Any
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.corpus.collection import Collection
-from hyperir.search.memory import Answer
+from hyperir.search.run import Answer
 from hyperir.train.data.documents import Documents
 from hyperir.train.ledger import Ledger
 from hyperir.train.teachers import Teacher

@@ -75,7 +75,7 @@ def test_eval_says_the_threshold(place):
 
 
 def test_eval_with_variations(place):
-    done = here("eval", "--model", "bm25", "--collection", place, "-m", "RR@10", "--variations", "--seed", 1)
+    done = here("eval", "--model", "tfidf", "--collection", place, "-m", "RR@10", "--variations", "--seed", 1)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines() if line][1:8] == [
         "queries", "as", "swap", "drop", "double", "neighbour", "order",

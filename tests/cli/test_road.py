@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from running import DOCUMENTS, hyperir, lines
+from running import DOCUMENTS, here, hyperir, lines
 from tiny_models import HYPER, make_model
 
 from hyperir.cli.app import strategy_of
@@ -100,8 +100,9 @@ def test_eval_of_a_model_measures_as_its_index_and_its_run_do(world, judged, tmp
     assert bare.stdout == hyperir("eval", "--run", tmp_path / "out.trec", *measures).stdout
 
 
-def test_eval_of_bm25(judged):
-    done = hyperir("eval", "--model", "bm25", "--collection", judged, "-m", "RR@10")
+@pytest.mark.parametrize("name", ["bm25", "tfidf"])
+def test_eval_of_words(judged, name):
+    done = here("eval", "--model", name, "--collection", judged, "-m", "RR@10")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "RR@10\t1.0000"
 

@@ -90,6 +90,14 @@ def test_what_changed_or_was_damaged_is_worked_out_again(place, monkeypatch):
     assert len(searched) == 5
 
 
+def test_words_are_systems_by_their_names(place):
+    file, plan = place
+    plan["systems"] = {"words": {"model": "bm25"}, "rare words": {"model": "tfidf"}}
+    found = run(write(file.parent, plan))
+    assert found.failures == {}
+    assert found.cells["rare words", "fruit"].scores.mean("RR(rel=2)@10") == 1
+
+
 def test_a_failed_cell_leaves_the_others(place, capsys):
     file, plan = place
     plan["systems"] |= {"typo": {"model": "no-such-model"}}
@@ -126,6 +134,7 @@ def test_reports(place):
         ({"measures": ["nDCX@10"]}, InputError, "did you mean 'nDCG'"),
         ({"baseline": "wrods"}, InputError, "did you mean 'words'"),
         ({"systems": {"a": {"model": "bm25", "strategy": "ivf"}}}, InputError, "system 'a'"),
+        ({"systems": {"a": {"model": "tfidf", "strategy": "ivf"}}}, InputError, "its own inverted lists"),
         ({"collections": {"a": {"source": "fruit", "threshold": 0}}}, ConfigError, "threshold"),
         ({"collections": {"a": {"source": "fruits"}}}, CollectionError, "fruits"),
         ({"collections": {"a": {"source": "fruit", "split": "tset"}}}, CollectionError, "did you mean 'test'"),

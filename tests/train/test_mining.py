@@ -7,7 +7,7 @@ from teacher_models import Words
 
 from hyperir.core.errors import InputError
 from hyperir.corpus import open_collection
-from hyperir.search.memory import search_in_memory
+from hyperir.search.bare import Bare
 from hyperir.train.data import open_training
 from hyperir.train.mining import BLOCK, Mining, mine
 
@@ -114,8 +114,9 @@ def test_a_stop_goes_on_with_the_same_lines(beir, tmp_path):
         mine(open_collection(beir), "train", near, output, Mining(depth=30, keep=2, extra=5))
 
 
-def test_bm25_finds_what_shares_words(beir, tmp_path):
-    lines = mined(beir, tmp_path, search_in_memory("bm25", open_collection(beir), show_progress=False), depth=3)
+@pytest.mark.parametrize("name", ["bm25", "tfidf"])
+def test_words_find_what_shares_them(beir, tmp_path, name):
+    lines = mined(beir, tmp_path, Bare(name, open_collection(beir), show_progress=False).answer, depth=3)
     assert set(lines["q10"]["negatives"]) == {"d9", "d11"}
 
 

@@ -20,7 +20,7 @@ class SystemPlan(Config):
     """A system.
 
     Args:
-        model: a bundled model, a folder, a hub id, or "bm25".
+        model: a bundled model, a folder, a hub id, or a member of `LEXICAL`: "bm25" or "tfidf".
         strategy: how it searches: a name, or a configuration such as {"type": "ivf", "probes": 16}.
     """
 

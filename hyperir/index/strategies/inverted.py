@@ -75,6 +75,12 @@ class Inverted:
         self._words, self._places = compact(docs.terms)
         self._lists: Lists | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in memory beside the documents: the terms, their places, and the lists where they are made."""
+        own = self._words.nbytes + self._places.nbytes
+        return own + (0 if self._lists is None else self._lists.rows.nbytes + self._lists.weights.nbytes)
+
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows of every query, (Q, k); ties broken by row; padded with -1 where k > N.
 
