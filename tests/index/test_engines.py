@@ -2,20 +2,14 @@
 
 import importlib.util
 import json
-import os
-import pwd
 import re
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from engine_parts import D, K, N, assert_whole, good, in_an_index, make_docs, make_vectors, recall, truth
+from postgres import server
 from torch.nn import functional
 
 import hyperir
@@ -23,12 +17,10 @@ from hyperir.core.docs import Dense
 from hyperir.core.errors import CapabilityError, CorruptError, HyperIRError, InputError, MissingExtraError, VectorError
 from hyperir.index.engines import ENGINES, Kept
 from hyperir.index.engines.feed import Vectors
-from hyperir.index.repair import repair
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.qnets import QNETS
 
-N, D, M, K = 5000, 24, 40, 10
 GENEROUS = {
     "blocks": {},
     "faiss": {"scan": 0, "ef_search": 400},
@@ -64,83 +56,18 @@ def test_what_the_documentation_says_can_be_done(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def docs():
-    """Vectors of different lengths, near one another and opposite, some of them zero."""
-    generator = torch.Generator().manual_seed(0)
-    vectors = torch.randn(N, D, generator=generator)
-    vectors *= 0.8 + 0.4 * torch.rand(N, 1, generator=generator)
-    vectors[100:120] = 0
-    vectors[200:300] = -vectors[300:400]
-    return Dense(vectors)
+    return make_docs()
 
 
 @pytest.fixture(scope="module")
 def vectors():
-    return torch.randn(M, D, generator=torch.Generator().manual_seed(1)) * 7
-
-
-@contextmanager
-def server(package):
-    """The address of a server in a folder of its own, reached by a socket in it; PostgreSQL never runs as root."""
-    found = importlib.util.find_spec(package)
-    if found is None or importlib.util.find_spec("psycopg") is None:
-        pytest.skip(f"{package} and psycopg are not installed")
-    programs = Path(found.origin).parent / "pginstall" / "bin"
-    # A short path, since that of a socket has at most 107 characters.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    who = {}
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
-        who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": [], "cwd": folder}
-    try:
-        make = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "--no-sync"]
-        made = subprocess.run(make, capture_output=True, text=True, **who)
-        if made.returncode:
-            pytest.skip(f"PostgreSQL cannot be set up here: {made.stderr.strip()}")
-        start = [programs / "postgres", "-D", folder / "data", "-k", folder, "-c", "listen_addresses=", "-F"]
-        with (folder / "log").open("w") as log:
-            running = subprocess.Popen(start, stdout=log, stderr=log, **who)
-        try:
-            dsn = f"host={folder} user=postgres dbname=postgres"
-            _wait_for(dsn, running)
-            yield dsn
-        finally:
-            running.send_signal(signal.SIGINT)  # a fast shutdown, which waits for no connection
-            running.wait(20)
-    finally:
-        shutil.rmtree(folder)
+    return make_vectors()
 
 
 @pytest.fixture(scope="module")
 def postgres():
     with server("pgserver") as dsn:
         yield dsn
-
-
-def _wait_for(dsn, running):
-    import psycopg
-
-    until = time.monotonic() + 30
-    while True:
-        try:
-            psycopg.connect(dsn).close()
-            return
-        except psycopg.OperationalError:
-            if running.poll() is not None or time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-
-
-def in_an_index(docs, config, folder):
-    """The same documents in an index on disk whose table has the index of vectors that the engine asks."""
-    if not docs.shape[0]:
-        pytest.skip("an index without documents has no structures")
-    dtype = str(docs.vectors.dtype).removeprefix("torch.")
-    index = hyperir.Index.create(folder / "e.index", width=docs.vectors.shape[1], dtype=dtype)
-    rows = [{"id": str(row), "text": ""} for row in range(docs.shape[0])]
-    index.add(rows, vectors=docs.vectors, show_progress=False)
-    index.build({"type": "firstorder", "centroids": 1, "engine": config}, show_progress=False)
-    return index.store.covered(index.store.docs.keys)
 
 
 @pytest.fixture
@@ -185,41 +112,6 @@ def config_of(request, name, number=0, **settings):
         table = f"vectors_{abs(hash(request.node.name))}_{number}"
         config = {"dsn": request.getfixturevalue("postgres"), "table": table, **config}
     return config
-
-
-def truth(docs, vectors, k, allowed=None):
-    """(M, k) rows by brute force, ties broken by row, -1 pads."""
-    scores = vectors.double() @ docs.vectors.double().T
-    if allowed is not None:
-        scores = scores.masked_fill(~allowed, -torch.inf)
-    order = scores.sort(dim=1, descending=True, stable=True)
-    rows = order.indices.masked_fill(order.values == -torch.inf, -1)[:, :k]
-    return functional.pad(rows, (0, k - rows.shape[1]), value=-1)
-
-
-def recall(rows, expected):
-    """The share of the expected rows that were found."""
-    return float((rows[:, :, None] == expected[:, None, :]).any(1)[expected >= 0].float().mean())
-
-
-def good(docs, vectors, rows, k, allowed=None):
-    """The share of rows no worse than the k-th by brute force; any of those that tie will do."""
-    scores = vectors.double() @ docs.vectors.double().T
-    expected = truth(docs, vectors, k, allowed)
-    count = int((expected[0] >= 0).sum())
-    last = scores.gather(1, expected[:, count - 1 : count])
-    return float((scores.gather(1, rows[:, :count]) >= last - 1e-3 * last.abs()).float().mean())
-
-
-def assert_whole(rows, n, k, allowed=None):
-    count = min(k, n if allowed is None else int(allowed.sum()))
-    assert rows.shape[1] == k
-    assert rows.dtype == torch.int64
-    assert (rows[:, :count] >= 0).all(), "as many rows as may come back"
-    assert (rows[:, count:] == -1).all()
-    assert all(len(set(row)) == count for row in rows[:, :count].tolist()), "each once"
-    if allowed is not None:
-        assert allowed[rows[:, :count]].all()
 
 
 every = pytest.mark.parametrize("engine", list(GENEROUS))
@@ -500,76 +392,6 @@ def test_a_collection_of_ones_own_is_asked_and_never_changed(build, shared_qdran
     assert shared_qdrant.count("own").count == 300
     with pytest.raises(InputError, match="no row numbers"):
         build("qdrant", few, collection="named").search(vectors, K)
-
-
-@pytest.mark.parametrize("index", ["ivf_hnsw_sq", "ivf_pq", "ivf_flat"])
-def test_lance_finds_what_blocks_find(docs, vectors, tmp_path, index):
-    held = in_an_index(docs, {"type": "lance", "index": index, "sub_vectors": 12}, tmp_path)
-    wide = {"type": "lance", "index": index, "scan": 0, "nprobes": 20}
-    expected = truth(docs, vectors, K)
-    found = [
-        recall(ENGINES.build({**wide, "refine": refine}, docs=held).search(vectors, K), expected) for refine in (1, 20)
-    ]
-    assert found[1] >= 0.97
-    assert found[0] <= found[1], "ranked again by their vectors, more of those found are the best"
-
-
-def test_lance_is_pinned_to_its_commit_and_passes_over_what_is_gone(docs, vectors, tmp_path):
-    index = hyperir.Index.create(tmp_path / "e.index", width=D)
-    rows = [{"id": str(row), "text": ""} for row in range(N)]
-    index.add(rows, vectors=docs.vectors, show_progress=False)
-    strategy = {"type": "firstorder", "engine": {"type": "lance", "scan": 0}}
-    index.build(strategy, show_progress=False)
-    f = InnerProduct(vectors[:4])
-    old, number = index.find(f, K, strategy=strategy), index.number
-    best = [index.store.ids(found) for found in old.rows.tolist()]
-    index.delete({ids[0] for ids in best})
-    index.add([{"id": "new", "text": ""}], vectors=vectors[:1], show_progress=False)
-    hits = index.search(f, K, strategy=strategy)
-    assert hits[0][0].id == "new"
-    assert not {hit.id for some in hits for hit in some} & {ids[0] for ids in best}
-    assert [hit.id for hit in hits[1]][: K - 1] == best[1][1:]
-    assert torch.equal(hyperir.Index.open(index.store.path, commit=number).find(f, K, strategy=strategy).rows, old.rows)
-    index.compact()
-    assert index.search(f, K, strategy=strategy)[0][0].id == "new"
-    report = index.verify(show_progress=False)
-    assert report.ok, report
-    assert report.leftovers == ()
-    index.drop("firstorder")
-    assert not index.store._rows.has_vector_index()
-
-
-def test_lance_needs_its_index_and_names_damage_of_it(docs, vectors, tmp_path):
-    with pytest.raises(InputError, match="hyperir build INDEX firstorder --set engine=lance"):
-        ENGINES.build("lance", docs=docs)
-    few = Dense(docs.vectors[:300])
-    store = in_an_index(few, {"type": "lance", "index": "ivf_pq"}, tmp_path).table.place
-    index = hyperir.Index.open(store.path)
-    for settings, told in [
-        ({"sub_vectors": 7}, "a divisor of 24"),
-        ({"nprobes": 0}, "nprobes"),
-        ({"partitions": -1}, "-1"),
-    ]:
-        with pytest.raises(InputError, match=told):
-            index.build({"type": "firstorder", "engine": {"type": "lance", "index": "ivf_pq", **settings}})
-    (structure,) = index.store.commit.structures
-    path = index.store.path / structure.table_files[0]
-    damaged = bytearray(path.read_bytes())
-    damaged[len(damaged) // 2] ^= 8
-    path.write_bytes(damaged)
-    again = hyperir.Index.open(index.store.path)
-    f = InnerProduct(vectors[:2])
-    with pytest.raises(CorruptError, match=structure.table_files[0]):
-        again.find(f, K, strategy="firstorder")
-    exact = again.find(f, K)
-    plan = repair(index.store.path, apply=True, show_progress=False)
-    assert (list(plan.dropped.values()), plan.reindexed, plan.lost_documents) == (["firstorder"], False, 0)
-    again.refresh()
-    assert torch.equal(again.find(f, K).rows, exact.rows)
-    report = again.verify(show_progress=False)
-    assert report.ok, report
-    again.build({"type": "firstorder", "engine": "lance"}, show_progress=False)
-    assert again.find(f, K, strategy="firstorder").rows.shape == (2, K)
 
 
 @pytest.mark.parametrize("engine", ["faiss", "faiss ivf", "faiss flat", "usearch", "usearch f16"])
