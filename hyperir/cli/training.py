@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hyperir.cli.app import AsJson, BatchSize, Corpus, Offline, app, go_offline, print_json, say
 from hyperir.core.errors import InputError
+
+if TYPE_CHECKING:
+    from hyperir.search.run import Answer
 
 __all__ = ["mine", "teach"]
 
@@ -94,20 +97,12 @@ def _teacher(names: list[str], weights: list[float] | None, batch_size: int, max
     return load_teacher(names, weights or None, batch_size=batch_size, max_length=max_length)
 
 
-def _search(index: str) -> Any:
+def _search(index: str) -> Answer:
     from hyperir.search import Index
+    from hyperir.search.reading import read_scores
 
     opened = Index.open(index)
-
-    def answer(texts: list[str], k: int) -> list[dict[str, float]]:
-        hits = opened.find(texts, k)
-        found = []
-        for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True):
-            kept = [row for row in rows if row >= 0]
-            found.append(dict(zip(opened.store.ids(kept), scores, strict=False)))
-        return found
-
-    return answer
+    return lambda texts, k: read_scores(opened.store, opened.find(texts, k))
 
 
 def _tell(as_json: bool, output: Path, done: int, what: str, hint: str) -> None:

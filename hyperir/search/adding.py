@@ -1,4 +1,4 @@
-"""Rows into an index: checked, encoded or with vectors of one's own, committed, by `Index.add` and `Index.update`."""
+"""Rows into an index, checked, encoded or with vectors of one's own, and out of it: `Index.add`, `update`, `delete`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,34 @@ from typing import Any, Self, TypeAlias
 
 from torch import Tensor
 
+from hyperir.core.docs import Dense
 from hyperir.core.errors import DuplicateIdError, InputError, StoreError, VectorError
 from hyperir.core.interrupts import uninterrupted
 from hyperir.core.progress import Progress
-from hyperir.core.types import Row
+from hyperir.core.types import Encoder, Row
 from hyperir.index.checks import check_rows
 from hyperir.index.contents import check_metadata
+from hyperir.index.filters import Filter
+from hyperir.index.lookup import check_ids
 from hyperir.index.schema import plain
 from hyperir.index.store import Store
 from hyperir.index.writer import Writer
 
-__all__ = ["Encode", "add", "length", "update"]
+__all__ = ["Encode", "add", "delete", "encoder", "length", "update"]
 
 CHUNK = 4096  # rows checked together
 LOOKED_FOR = 1 << 16  # rows looked for in the index together
 
 Encode: TypeAlias = Callable[[Sequence[Row]], Tensor]  # n documents -> (n, D)
+
+
+def encoder(model: Encoder[Dense], batch_size: int) -> Encode:
+    """What encodes documents as a model does, without a bar of its own."""
+
+    def encode(rows: Sequence[Row]) -> Tensor:
+        return model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
+
+    return encode
 
 
 def add(
@@ -229,6 +241,19 @@ def _pieces(rows: list[Row], own: Any, encode: Encode | None, piece: int) -> Ite
     for start in range(0, len(rows), piece):
         some = rows[start : start + piece]
         yield some, encode(some)
+
+
+def delete(store: Store, ids: Iterable[str], where: str | Filter | None, missing_ok: bool, wait: float) -> int:
+    """Delete documents by ids or by a filter, in one commit; see `Index.delete`."""
+    wanted = check_ids(ids)
+    if wanted and where is not None:
+        raise InputError("what is deleted?", expected="ids, or a filter", got="both")
+    with store.writer(wait) as writer:
+        if where is not None:
+            newest = store.refresh()
+            passing = newest.allowed(where)
+            wanted = [] if passing is None else newest.ids(passing.nonzero()[:, 0].tolist())
+        return writer.delete(wanted, missing_ok=missing_ok)
 
 
 def length(rows: Iterable[Row]) -> int | None:

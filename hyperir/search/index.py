@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
-
-from torch import Tensor
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense
@@ -18,14 +16,12 @@ from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
 from hyperir.encode import load
 from hyperir.index.commit import Dtype, EncoderRecord
 from hyperir.index.filters import Filter
-from hyperir.index.lookup import check_ids
 from hyperir.index.store import Past, Store
 from hyperir.index.verify import Report
 from hyperir.search import adding, structures
 from hyperir.search.export import export
 from hyperir.search.fingerprint import check_fingerprint
-from hyperir.search.planning import Planner
-from hyperir.search.reading import read_hits
+from hyperir.search.reading import read_hits, read_scores
 from hyperir.search.rebuilding import Rebuilder
 from hyperir.search.recall import RecallEstimate, estimate
 from hyperir.search.run import run_of
@@ -61,7 +57,6 @@ class Index:
         self._turn = threading.RLock()
         self._rebuilder = Rebuilder(self._turn)
         self.rebuilds = True
-        self._planner: tuple[int, Planner] | None = None  # of one commit
         self._recent: deque[str] = deque(maxlen=RECENT)
         self.scored = 0  # documents scored for a query of the last search, at most; see `Hits.scored`
         self.strategy: Config | None = None  # what answered the last search: what "auto" chose
@@ -176,7 +171,8 @@ class Index:
         Raises:
             InputError, VectorError, DuplicateIdError: names the row.
         """
-        encode = None if vectors is not None else self._encoder(batch_size)
+        # Before the lock is taken, since it may load the model.
+        encode = None if vectors is not None else adding.encoder(self.model, batch_size)
         with self._turn, Progress("Indexing", total or adding.length(rows), "passages", show=show_progress) as bar:
             added = adding.add(
                 self.store,
@@ -219,7 +215,7 @@ class Index:
         Raises:
             InputError: an id that the index does not have, or a row that cannot be stored; names it.
         """
-        encode = None if vectors is not None else self._encoder(batch_size)
+        encode = None if vectors is not None else adding.encoder(self.model, batch_size)
         with self._turn, Progress("Updating", total or adding.length(rows), "passages", show=show_progress) as bar:
             replaced = adding.update(
                 self.store,
@@ -256,15 +252,8 @@ class Index:
         Raises:
             InputError: an id that the index does not have, or a filter that cannot be used; nothing was deleted.
         """
-        wanted = check_ids(ids)
-        if wanted and where is not None:
-            raise InputError("what is deleted?", expected="ids, or a filter", got="both")
-        with self._turn, self.store.writer(wait) as writer:
-            if where is not None:
-                newest = self.store.refresh()
-                passing = newest.allowed(where)
-                wanted = [] if passing is None else newest.ids(passing.nonzero()[:, 0].tolist())
-            deleted = writer.delete(wanted, missing_ok=missing_ok)
+        with self._turn:
+            deleted = adding.delete(self.store, ids, where, missing_ok, wait)
         self._changed()
         return deleted
 
@@ -381,14 +370,6 @@ class Index:
         """
         return export(self.store, path, format, where, vectors, show_progress)
 
-    def _encoder(self, batch_size: int) -> adding.Encode:
-        model = self.model  # loaded before the lock is taken
-
-        def encode(rows: Sequence[Row]) -> Tensor:
-            return model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
-
-        return encode
-
     def search(
         self,
         queries: Sequence[str] | Relevance[Dense],
@@ -439,10 +420,7 @@ class Index:
         budget: int | str | None,
     ) -> Hits:
         allowed = self.store.allowed(where)
-        if self._planner is None or self._planner[0] != self.number:
-            kept = {structure.type for structure in self.store.commit.structures}
-            self._planner = self.number, Planner(self.store.docs, self.searcher, kept)
-        self.strategy, limit = self._planner[1].plan(strategy, f, k, allowed, budget)
+        self.strategy, limit = self._searchers.planner(self.store).plan(strategy, f, k, allowed, budget)
         hits = self.searcher(self.strategy).search(f, k, allowed, limit)
         self.scored = hits.scored
         return hits
@@ -461,11 +439,9 @@ class Index:
         Queries go in blocks, so that memory stays bounded.
         """
 
-        def answer(texts: list[str]) -> Iterator[dict[str, float]]:
-            hits = self._find(self._functions(texts, bar=False), k, strategy, where, budget)
-            for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True):
-                kept = [row for row in rows if row >= 0]
-                yield dict(zip(self.store.ids(kept), scores[: len(kept)], strict=True))
+        def answer(texts: list[str]) -> list[dict[str, float]]:
+            f = self._functions(texts, bar=False)
+            return read_scores(self.store, self._find(f, k, strategy, where, budget))
 
         return run_of(queries, answer)
 

@@ -14,6 +14,7 @@ from hyperir.index.matching import match
 from hyperir.index.store import Store
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.structures import KEYS
+from hyperir.search.planning import Planner
 
 __all__ = ["Searchers"]
 
@@ -24,6 +25,7 @@ class Searchers:
     def __init__(self) -> None:
         self._made: dict[tuple[int, str], Strategy[Any]] = {}
         self._loaded: dict[str, dict[str, Tensor]] = {}  # by file, which never changes
+        self._planner: tuple[int, Planner] | None = None  # of one commit
 
     def get(self, store: Store, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
         """A strategy over a commit. What it built in memory stays while that commit is searched.
@@ -37,6 +39,13 @@ class Searchers:
             self._made = {old: made for old, made in self._made.items() if old[0] == store.number}
             self._made[key] = self._make(store, config)
         return self._made[key]
+
+    def planner(self, store: Store) -> Planner:
+        """What chooses strategies over a commit and keeps budgets; one for all searches of that commit."""
+        if self._planner is None or self._planner[0] != store.number:
+            kept = {structure.type for structure in store.commit.structures}
+            self._planner = store.number, Planner(store.docs, lambda strategy: self.get(store, strategy), kept)
+        return self._planner[1]
 
     def _make(self, store: Store, config: Config) -> Strategy[Any]:
         found = match(store.commit.structures, config)
