@@ -57,9 +57,11 @@ def mine(
     if index is None:
         from hyperir.search.bare import Bare
 
-        search, what = Bare(model, source, batch_size=batch_size).answer, {"model": model}
+        what = {"model": model}
+        search: Answer = Bare(model, source, batch_size=batch_size).answer
     else:
-        search, what = _search(index), {"index": index}
+        what = {"index": index}
+        search = _search(index)
     done = run(source, split, search, output, mining, teacher=asked, source=what)
     _tell(as_json, output, done, "queries", f'data: {{type: collection, source: {collection}, negatives: "{output}"}}')
 
