@@ -60,9 +60,9 @@ def test_exported_names_are_sorted(path):
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
             names = [element.value for element in node.value.elts]
             assert len(names) == len(set(names))
-            assert names == sorted(names, key=lambda n: (not n.isupper(), not n[0].isupper(), n)) or names == sorted(
-                names
-            )
+            assert names == sorted(
+                names, key=lambda n: (len(n) == 1 or not n.isupper(), not n[0].isupper(), n)
+            ) or names == sorted(names)
 
 
 def test_the_front_door_is_sorted_and_whole():
