@@ -13,6 +13,7 @@ from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.qnets import QNETS
+from hyperir.train.augmentations import AUGMENTATIONS
 from hyperir.train.batches import BATCHES
 from hyperir.train.data import SETS
 from hyperir.train.losses import LOSSES
@@ -139,6 +140,7 @@ def test_the_table_of_members_is_complete():
         "SETS": SETS,
         "NEGATIVES": NEGATIVES,
         "BATCHES": BATCHES,
+        "AUGMENTATIONS": AUGMENTATIONS,
     }.items():
         row = next(line for line in text.splitlines() if f".{name}`" in line)
         assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == set(table), name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import yaml
@@ -20,9 +21,10 @@ def model_card(config: ModelConfig, *, name: str = "", width: int, training: Map
         name: what `hyperir.load` takes, for the example; "path/to/this/folder" if empty.
         width: D, of the documents' vectors.
         training: a record of the training run, if there was one: plain values by name, written as a table; nested
-            ones as YAML. "base_model" and "datasets" also go into the front matter.
+            ones as YAML. "base_model" and "datasets" also go into the front matter. Of local paths only the last name
+            is told: a card goes to people who do not have them.
     """
-    training = dict(training or {})
+    training = _without_places(dict(training or {}))
     relevance = config.relevance.model_dump(mode="json")
     front: dict[str, Any] = {
         "license": "apache-2.0",
@@ -55,7 +57,8 @@ def model_card(config: ModelConfig, *, name: str = "", width: int, training: Map
         _table(
             {
                 "width of the documents' vectors": width,
-                "backbone": config.backbone.id or f"own weights ({(config.backbone.config or {}).get('model_type')})",
+                "backbone": _without_places(config.backbone.id)
+                or f"own weights ({(config.backbone.config or {}).get('model_type')})",
                 "backbone of the queries": "the same" if config.query_backbone is None else "their own",
                 **{f"documents: {key}": value for key, value in config.document.model_dump().items()},
                 **{f"queries: {key}": value for key, value in config.query.model_dump().items()},
@@ -86,3 +89,16 @@ def _table(rows: Mapping[str, Any]) -> str:
 def _cell(value: Any) -> str:
     shown = repr(value) if isinstance(value, str) and (not value or value != value.strip()) else str(value)
     return shown.replace("|", "\\|").replace("\n", " ")
+
+
+def _without_places(value: Any) -> Any:
+    """Plain values with the last name in place of every local path."""
+    if isinstance(value, Mapping):
+        return {key: _without_places(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_places(each) for each in value]
+    if not isinstance(value, str) or "://" in value:
+        return value
+    if value.startswith(("/", "~/", "./", "../")) or value[1:3] in (":\\", ":/"):
+        return PureWindowsPath(value).name  # whose separators are both
+    return Path(value).name if "/" in value and Path(value).exists() else value  # else an id of the hub

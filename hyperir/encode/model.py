@@ -201,7 +201,7 @@ class Model(nn.Module):
             ModelError: `with_backbone=False`, but the backbone has no name, or differs from what its name gives.
         """
         folder = Path(folder).expanduser().resolve()
-        self._write(folder, str(folder), with_backbone, training)
+        self._write(folder, folder.name, with_backbone, training)
         self.name = str(folder)
 
     def push_to_hub(

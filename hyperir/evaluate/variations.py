@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from hyperir.core.errors import InputError, UnknownNameError
 
-__all__ = ["VARIATIONS", "vary"]
+__all__ = ["VARIATIONS", "varied", "vary"]
 
 SHORTEST = 4  # letters; shorter words are mostly function words, in which an error changes little
 KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -35,11 +35,12 @@ def vary(queries: Mapping[str, str], kind: str, *, seed: int = 0, errors: int = 
     if errors < 1:
         raise InputError("errors are counted", expected="1 or more", got=str(errors))
     return {
-        query: _varied(text, kind, random.Random(f"{seed} {kind} {query}"), errors) for query, text in queries.items()
+        query: varied(text, kind, random.Random(f"{seed} {kind} {query}"), errors) for query, text in queries.items()
     }
 
 
-def _varied(text: str, kind: str, draw: random.Random, errors: int) -> str:
+def varied(text: str, kind: str, draw: random.Random, errors: int = 1) -> str:
+    """A text with so many errors of a kind."""
     words = text.split()
     if kind == "order":
         return " ".join(_another_order(words, draw)) if len(set(words)) > 1 else text

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from hyperir.core.errors import LockedError, StoreError
 
-__all__ = ["Held", "exclusive"]
+__all__ = ["Held", "exclusive", "try_lock"]
 
 NAME = "LOCK"
 PAUSE = 0.02  # seconds between two attempts
@@ -23,7 +23,8 @@ if sys.platform == "win32":
 
     FAR = 1 << 30  # the locked byte; the first ones stay readable, so that others can read who holds the lock
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Take the lock of an opened file, or say that another one has it."""
         os.lseek(descriptor, FAR, os.SEEK_SET)
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -33,7 +34,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Take the lock of an opened file, or say that another one has it."""
         # flock, not lockf: it belongs to the opened file, so two writers of one process exclude each other as well.
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -81,7 +83,7 @@ def exclusive(root: Path, wait: float = 0.0) -> Iterator[Held]:
         raise _unwritable(root, error) from error
     try:
         until = time.monotonic() + wait
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if time.monotonic() >= until:
                 raise LockedError(
                     f"{root} is being written by {_holder(path)}",

@@ -13,14 +13,19 @@ from typing import Any
 import numpy as np
 
 from hyperir.encode.text_encoder import TextEncoder
+from hyperir.index.lock import try_lock
 
 __all__ = ["Cache"]
 
 Array = np.ndarray[Any, Any]
+UNFINISHED = "unfinished-"  # begins the names of files that are being written
 
 
 class Cache:
     """Arrays by key.
+
+    What a killed process left half written in the folder is removed first. What a living one writes is locked, and
+    stays.
 
     Args:
         folder: where they are kept; None keeps nothing beyond this run.
@@ -30,7 +35,8 @@ class Cache:
         self.folder = None if folder is None else Path(folder).expanduser()
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-        self._rooms: dict[int, Path] = {}  # id of an array -> its file, which `write` may move
+            _clean(self.folder)
+        self._rooms: dict[int, tuple[Path, int]] = {}  # id of an array -> its file and lock, for `write`
 
     def key(self, encoder: TextEncoder, texts: Sequence[Any], as_text: Callable[[Any], str], what: str) -> str:
         """Of what an encoder makes of texts; equal only where the result is. "" where nothing is kept."""
@@ -58,10 +64,9 @@ class Cache:
         """An empty array, in a file where there is a folder: it may be larger than memory."""
         if self.folder is None:
             return np.empty(shape, dtype)
-        handle, name = tempfile.mkstemp(suffix=".npy", dir=self.folder)
-        os.close(handle)
-        array = np.lib.format.open_memmap(name, mode="w+", dtype=np.dtype(dtype), shape=shape)
-        self._rooms[id(array)] = Path(name)
+        path, lock = _fresh(self.folder)
+        array = np.lib.format.open_memmap(path, mode="w+", dtype=np.dtype(dtype), shape=shape)
+        self._rooms[id(array)] = path, lock
         return array
 
     def write(self, key: str, arrays: Mapping[str, Array]) -> dict[str, Array]:
@@ -74,14 +79,39 @@ class Cache:
             room = self._rooms.pop(id(values), None)
             if isinstance(values, np.memmap) and room is not None:
                 values.flush()
-                room.replace(self.folder / files[name])
             else:
-                beside = self.folder / f"{files[name]}.{os.getpid()}.npy"
-                np.save(beside, values)
-                beside.replace(self.folder / files[name])
-        beside = self.folder / f"{key}.json.{os.getpid()}"
-        beside.write_text(json.dumps(files), encoding="utf-8")
-        beside.replace(self.folder / f"{key}.json")  # last: it says that all are there
+                room = _fresh(self.folder)
+                np.save(room[0], values)
+            _finish(*room, self.folder / files[name])
+        room = _fresh(self.folder)
+        room[0].write_text(json.dumps(files), encoding="utf-8")
+        _finish(*room, self.folder / f"{key}.json")  # last: it says that all are there
         kept = self.read(key, tuple(arrays))
         assert kept is not None
         return kept
+
+
+def _fresh(folder: Path) -> tuple[Path, int]:
+    """A new file and the descriptor that holds its lock."""
+    while True:
+        lock, name = tempfile.mkstemp(prefix=UNFINISHED, suffix=".npy", dir=folder)
+        # Between the two calls another process may have taken it for a leftover.
+        if try_lock(lock) and Path(name).exists():
+            return Path(name), lock
+        os.close(lock)
+
+
+def _finish(path: Path, lock: int, final: Path) -> None:
+    path.replace(final)
+    os.close(lock)
+
+
+def _clean(folder: Path) -> None:
+    for path in folder.glob(f"{UNFINISHED}*"):
+        try:
+            lock = os.open(path, os.O_RDWR)
+        except FileNotFoundError:
+            continue  # finished or removed in this moment
+        if try_lock(lock):
+            path.unlink(missing_ok=True)
+        os.close(lock)

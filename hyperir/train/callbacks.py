@@ -20,9 +20,14 @@ __all__ = ["Bar", "Interruption", "patience"]
 
 
 class Bar(TrainerCallback):
-    """Steps, loss, the newest measures, and the time left; where stderr is no terminal, a line for every validation."""
+    """Steps, loss, the newest measures, and the time left; where stderr is no terminal, a line for every validation.
 
-    def __init__(self) -> None:
+    Args:
+        title: stands before it.
+    """
+
+    def __init__(self, title: str = "Training") -> None:
+        self._title = title
         self._bar: Progress | None = None
         self._loss = self._measures = ""
 
@@ -31,7 +36,7 @@ class Bar(TrainerCallback):
     ) -> None:
         """Show the bar."""
         if state.is_world_process_zero:
-            self._bar = Progress("Training", state.max_steps - state.global_step, "steps").__enter__()
+            self._bar = Progress(self._title, state.max_steps - state.global_step, "steps").__enter__()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Move it."""

@@ -1,8 +1,12 @@
-"""The laws of training: of losses, regularisers, negatives and batches. `hyperir.testing` runs them with the others."""
+"""The laws of training: of losses, regularisers, negatives, batches and augmentations.
+
+`hyperir.testing` runs them with the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -13,6 +17,7 @@ from hyperir.core.docs import Dense
 from hyperir.core.registry import Table
 from hyperir.hypernet import Hypernetwork
 from hyperir.relevance.qnets import QNETS
+from hyperir.train.augmentations import AUGMENTATIONS
 from hyperir.train.batches import BATCHES
 from hyperir.train.data.example import Example
 from hyperir.train.losses import LOSSES
@@ -191,6 +196,31 @@ def equal_generators_give_equal_negatives(negatives: str) -> None:
     assert one == two
 
 
+# Laws of augmentations.
+
+
+TEXTS = ("", "  ", "a", "the quick brown fox jumps over the lazy dog", "two words", "Ω 3.14 -- ?")
+
+
+def equal_generators_give_equal_texts(augmentation: str) -> None:
+    one, two = (AUGMENTATIONS.build(augmentation) for _ in range(2))
+    for text in TEXTS:
+        assert one(text, Random(7)) == two(text, Random(7))
+
+
+def a_text_keeps_words_and_an_empty_one_stays_empty(augmentation: str) -> None:
+    change = AUGMENTATIONS.build(augmentation)
+    for text in TEXTS:
+        for seed in range(20):
+            found = change(text, Random(seed))
+            assert bool(found.split()) == bool(text.split()), (text, found)
+
+
+def it_changes_something(augmentation: str) -> None:
+    change = AUGMENTATIONS.build(augmentation)
+    assert len({change(TEXTS[3], Random(seed)) for seed in range(50)}) > 5
+
+
 # Laws of batches.
 
 
@@ -213,6 +243,14 @@ def all_examples_come_in_some_epoch_in_an_order_of_the_generator(batches: str) -
 
 
 TRAINING: dict[str, tuple[Table[Any], tuple[Check, ...]]] = {
+    "augmentations": (
+        AUGMENTATIONS,
+        (
+            equal_generators_give_equal_texts,
+            a_text_keeps_words_and_an_empty_one_stays_empty,
+            it_changes_something,
+        ),
+    ),
     "batches": (
         BATCHES,
         (an_epoch_has_each_example_at_most_once, all_examples_come_in_some_epoch_in_an_order_of_the_generator),

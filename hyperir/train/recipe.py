@@ -9,10 +9,12 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from hyperir.core.config import Config
 from hyperir.relevance import RELEVANCE
+from hyperir.train.batches import BATCHES
 from hyperir.train.data import SETS
 from hyperir.train.losses import LOSSES
 from hyperir.train.negatives import NEGATIVES
 from hyperir.train.regularisers import REGULARISERS
+from hyperir.train.stages import StageRecipe, merged
 
 __all__ = [
     "BatchRecipe",
@@ -108,6 +110,8 @@ class BatchRecipe(Config):
         chunk_queries: with `chunk`, queries whose functions are held with their graph at once.
         across_devices: score the items of all processes.
         accumulate: batches whose gradients make one step.
+        order: a member of `BATCHES`: which examples stand together. Where it asks for the queries' vectors, they are
+            those of the model before the first step.
     """
 
     queries: int = Field(default=32, ge=1)
@@ -117,6 +121,7 @@ class BatchRecipe(Config):
     chunk_queries: int = Field(default=16, ge=1)
     across_devices: bool = False
     accumulate: int = Field(default=1, ge=1)
+    order: Annotated[SerializeAsAny[Config], BeforeValidator(BATCHES.parse)] = BATCHES.parse("random")
 
 
 class LossRecipe(Config):
@@ -209,6 +214,7 @@ class RunRecipe(Config):
         log: a line of losses every so many steps.
         save: a checkpoint every so many steps; with validation, at every validation instead.
         keep: checkpoints, at most, besides the best one.
+        stay: checkpoints stay when all is done, so that `hyperir train --step` can still make models of them.
         workers: processes that put batches together; 0 for none.
         cache: a folder for tokens and states, kept between runs; None keeps them in memory.
         states: how token states that are computed once are kept.
@@ -223,6 +229,7 @@ class RunRecipe(Config):
     log: int = Field(default=10, ge=1)
     save: int = Field(default=1000, ge=1)
     keep: int = Field(default=2, ge=1)
+    stay: bool = False
     workers: int = Field(default=0, ge=0)
     cache: str | None = None
     states: Literal["float16", "float32"] = "float16"
@@ -247,6 +254,7 @@ class Recipe(Config):
         optimizer: how weights change.
         validation: None trains blindly.
         run: how long, how exactly, and what is kept.
+        stages: a curriculum: changes of the recipe, one set after the other, each going on with the weights before.
     """
 
     output: str
@@ -261,6 +269,20 @@ class Recipe(Config):
     optimizer: OptimizerRecipe = OptimizerRecipe()
     validation: ValidationRecipe | None = None
     run: RunRecipe = RunRecipe()
+    stages: tuple[StageRecipe, ...] = ()
+
+    def parts(self) -> tuple[Recipe, ...]:
+        """The recipe of every stage, without stages of its own; the recipe itself where it has none.
+
+        A stage's `seed` is the recipe's plus its number from 0, so that it draws other batches.
+        """
+        if not self.stages:
+            return (self,)
+        base = self.model_dump(mode="json", exclude={"stages", "seed"})
+        return tuple(
+            Recipe.parse(merged(base, stage) | {"seed": self.seed + number}, where=f"stages.{number}")
+            for number, stage in enumerate(self.stages)
+        )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Recipe:
@@ -273,4 +295,12 @@ class Recipe(Config):
             raise ValueError("run.workers: negatives are drawn by the process that trains, so there are no others")
         if self.negatives is not None and self.batch.items is None:
             raise ValueError("batch.items: how many items does an example have, with its negatives?")
+        if self.stages:
+            drawn_from = [(part.data, part.negatives is None) for part in self.parts()]
+            held = any(part.validation is not None and part.validation.hold_out for part in self.parts())
+            if held and any(each != drawn_from[0] for each in drawn_from):
+                raise ValueError(
+                    "validation.hold_out: stages with other data would learn from what earlier ones held out; "
+                    "name a collection, validation.source"
+                )
         return self

@@ -11,6 +11,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from hyperir.core.errors import InputError
+from hyperir.train.batches import BatchOrder
 
 __all__ = ["Batches", "Key", "choose"]
 
@@ -26,9 +27,12 @@ class Batches(Sampler[list[Key]]):
         seed: the order of every epoch is drawn from it.
         rank: this process.
         world: processes.
+        order: says which examples stand together.
     """
 
-    def __init__(self, examples: int, size: int, seed: int, *, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, examples: int, size: int, seed: int, order: BatchOrder, *, rank: int = 0, world: int = 1
+    ) -> None:
         if examples < size * world:
             raise InputError(
                 "there are fewer examples than a batch holds",
@@ -37,6 +41,7 @@ class Batches(Sampler[list[Key]]):
                 fix=f"batch.queries={max(examples // world, 1)}",
             )
         self.examples, self.size, self.seed, self.rank, self.world = examples, size, seed, rank, world
+        self.order = order
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -47,10 +52,16 @@ class Batches(Sampler[list[Key]]):
         return self.examples // (self.size * self.world)
 
     def __iter__(self) -> Iterator[list[Key]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.examples)
-        for start in range(len(self)):
-            place = (start * self.world + self.rank) * self.size
-            yield [(self.epoch, int(example)) for example in order[place : place + self.size]]
+        batches = self.order(self.size * self.world, np.random.default_rng((self.seed, self.epoch)))
+        if batches.shape != (len(self), self.size * self.world):
+            raise InputError(
+                "the order of batches leaves examples out",
+                expected=f"{len(self)} batches of {self.size * self.world}",
+                got=f"{batches.shape[0]} of {batches.shape[1]}",
+            )
+        own = slice(self.rank * self.size, (self.rank + 1) * self.size)
+        for batch in batches:
+            yield [(self.epoch, int(example)) for example in batch[own]]
 
 
 def choose(items: int, wanted: int | None, seed: int, key: Key) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

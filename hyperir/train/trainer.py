@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
 from hyperir.train.batch import Collate
+from hyperir.train.batches import BatchOrder
 from hyperir.train.caching import backward
 from hyperir.train.devices import sum_over_processes
 from hyperir.train.recipe import OptimizerRecipe, Recipe
@@ -21,7 +22,7 @@ from hyperir.train.retriever import Retriever
 from hyperir.train.sampling import Batches, Key
 from hyperir.train.validation import Validation
 
-__all__ = ["WEIGHTS", "RetrievalTrainer", "arguments", "learned"]
+__all__ = ["WEIGHTS", "RetrievalTrainer", "arguments", "learned", "put_back"]
 
 WEIGHTS = "model.safetensors"
 
@@ -56,6 +57,7 @@ class RetrievalTrainer(Trainer):
         recipe: everything else.
         args: made by :func:`arguments`.
         collate: puts batches together.
+        order: says which examples stand together.
         validation: None for none.
         callbacks: added to transformers' own.
     """
@@ -66,10 +68,11 @@ class RetrievalTrainer(Trainer):
         recipe: Recipe,
         args: TrainingArguments,
         collate: Collate,
+        order: BatchOrder,
         validation: Validation | None,
         callbacks: Sequence[TrainerCallback] = (),
     ) -> None:
-        self.collate = collate
+        self.collate, self.order = collate, order
         # The Trainer wants a data set where it validates; `evaluate` below does not look at it.
         unused = None if validation is None else Keys(0)
         super().__init__(
@@ -88,6 +91,7 @@ class RetrievalTrainer(Trainer):
             len(self.collate.examples),
             self.recipe.batch.queries,
             self.recipe.seed,
+            self.order,
             rank=args.process_index,
             world=args.world_size,
         )
@@ -197,12 +201,7 @@ class RetrievalTrainer(Trainer):
         save_file(tensors, folder / WEIGHTS)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
-        own = learned(self._retriever)
-        stored = load_file(Path(resume_from_checkpoint) / WEIGHTS)
-        assert own.keys() == stored.keys(), "a checkpoint of another recipe"
-        with torch.no_grad():
-            for name, value in own.items():
-                value.copy_(stored[name])
+        put_back(self._retriever, load_file(Path(resume_from_checkpoint) / WEIGHTS))
 
     def _load_best_model(self) -> None:
         assert self.state.best_model_checkpoint is not None
@@ -224,6 +223,21 @@ class RetrievalTrainer(Trainer):
 def learned(module: nn.Module) -> dict[str, Tensor]:
     """The parameters that learn, by name."""
     return {name: value.detach() for name, value in module.named_parameters() if value.requires_grad}
+
+
+def put_back(module: nn.Module, stored: Mapping[str, Tensor], losses: Collection[int] | None = None) -> None:
+    """Give the parameters that learn the values that they had.
+
+    Args:
+        module: the same as it was, but for its losses.
+        stored: values by name.
+        losses: places of the losses that get theirs; None for all.
+    """
+    with torch.no_grad():
+        for name, value in learned(module).items():
+            part = name.split(".")
+            if part[0] != "losses" or losses is None or int(part[1]) in losses:
+                value.copy_(stored[name])
 
 
 def groups(retriever: Retriever, recipe: OptimizerRecipe) -> list[dict[str, Any]]:

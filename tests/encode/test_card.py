@@ -39,7 +39,28 @@ def test_a_trained_model_has_no_notice_and_its_record():
     assert "nDCG@10: 0.5" in body
 
 
-def test_the_example_runs(tmp_path):
+def test_a_card_tells_no_local_paths(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "cache").mkdir(parents=True)
+    model = make_model(HYPER)
+    record = {
+        "base_model": "/home/me/models/minilm",
+        "datasets": ["~/collections/squad", "C:\\mine\\tldr"],
+        "recipe": {"run": {"cache": "runs/cache"}, "data": {"of": {"source": "../texts/a.jsonl"}}},
+        "teacher": "cross-encoder/ms-marco-MiniLM-L-12-v2",
+        "index": "s3://bucket/an.index",
+    }
+    front, body = front_matter(model_card(model.config(), width=128, training=record))
+    assert (front["base_model"], front["datasets"]) == ("minilm", ["squad", "tldr"])
+    assert all(name in body for name in ("cache: cache\n", "source: a.jsonl\n", record["teacher"], record["index"]))
+    model.save_pretrained(tmp_path / "secret" / "fox")
+    text = (tmp_path / "secret" / "fox" / "README.md").read_text()
+    assert 'hyperir.load("fox")' in text
+    assert "secret" not in text
+
+
+def test_the_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path.parent)
     model = make_model(HYPER)
     model.save_pretrained(tmp_path)
     code = (tmp_path / "README.md").read_text().split("```python\n")[1].split("```")[0]

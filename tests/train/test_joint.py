@@ -1,13 +1,11 @@
 """Training both sides: what learns, what an interruption costs, and what gradient caching and processes change."""
 
 import json
-import os
-import signal
 import socket
 
 import pytest
 import torch
-from worlds import HYPER, recipe_of
+from worlds import HYPER, interrupt_at, recipe_of
 
 import hyperir
 from hyperir.core.errors import InputError
@@ -87,20 +85,6 @@ def test_narrower_vectors_are_learned_with_the_rest(world, tmp_path, index):
 
     qrels = hyperir.open_collection(world / "data").qrels("train")
     assert evaluate(qrels, run, ["RR@10"]).mean("RR@10") == pytest.approx(result.measures["RR@10"], abs=1e-3)
-
-
-def interrupt_at(step, monkeypatch):
-    """Ctrl-C while a step runs."""
-    from hyperir.train.trainer import RetrievalTrainer
-
-    whole = RetrievalTrainer.training_step
-
-    def interrupted(self, *arguments):
-        if self.state.global_step == step:
-            os.kill(os.getpid(), signal.SIGINT)
-        return whole(self, *arguments)
-
-    monkeypatch.setattr(RetrievalTrainer, "training_step", interrupted)
 
 
 @pytest.mark.parametrize("regime", ["head", "joint"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from tiny_models import LINE, make_bert, write_tokenizer
-from worlds import recipe_of
+from worlds import interrupt_at, recipe_of
 
 import hyperir
 from hyperir.core.errors import ConfigError, InputError
@@ -51,7 +51,8 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path):
         read_recipe(tmp_path / "list.yaml")
 
 
-def test_the_official_recipe_runs_and_is_saved_in_the_authors_format(tmp_path):
+def official(folder, output, *changes):
+    """The official recipe over eight lines of the authors' format and a tiny BERT."""
     words = LINE.split()
     rows = [
         {
@@ -62,15 +63,15 @@ def test_the_official_recipe_runs_and_is_saved_in_the_authors_format(tmp_path):
         }
         for i in range(8)
     ]
-    (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    make_bert(width=128).save_pretrained(tmp_path / "bert")
-    write_tokenizer(tmp_path / "bert")
-    recipe = read_recipe(
+    (folder / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    make_bert(width=128).save_pretrained(folder / "bert")
+    write_tokenizer(folder / "bert")
+    return read_recipe(
         OFFICIAL,
         [
-            f"output={tmp_path / 'out'}",
-            f"data.source={tmp_path / 'data.jsonl'}",
-            f"model.start={tmp_path / 'bert'}",
+            f"output={folder / output}",
+            f"data.source={folder / 'data.jsonl'}",
+            f"model.start={folder / 'bert'}",
             "model.document_length=32",
             "model.relevance.qnet.hidden=[128,128,128,128,128,128]",
             "batch.queries=4",
@@ -78,21 +79,49 @@ def test_the_official_recipe_runs_and_is_saved_in_the_authors_format(tmp_path):
             "run.steps=20",
             "run.log=1",
             "run.precision=float32",
-            "optimizer={warmup: 0, encoder_rate: 3.0e-4, head_rate: 3.0e-4}",
+            *changes,
         ],
     )
-    train(recipe)
-    log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
-    losses = [line for line in log if "loss" in line]
-    assert len(losses) == 20
+
+
+def losses_of(folder):
+    log = [json.loads(line) for line in (folder / "training" / "log.jsonl").read_text().splitlines()]
+    return [line for line in log if "loss" in line]
+
+
+# All examples with all their items in every step, and no dropout, so that a loss differs from the last one by learning
+# alone: of so small a network dropout hides 20 steps altogether.
+STILL = ("batch.queries=8", "batch.items=4", "model.dropout=0.0")
+
+
+def test_the_official_recipe_runs_resumes_and_is_saved_in_the_authors_format(tmp_path, monkeypatch):
+    train(official(tmp_path, "whole", "optimizer.warmup=0", *STILL))
+    whole = losses_of(tmp_path / "whole")
+    assert [line["step"] for line in whole] == list(range(1, 21))
     assert all(
-        line["loss"] == pytest.approx(line["loss_margin_mse"] + line["loss_cross_entropy"], rel=1e-4) for line in losses
+        line["loss"] == pytest.approx(line["loss_margin_mse"] + line["loss_cross_entropy"], rel=1e-4) for line in whole
     )
-    ours, theirs = hyperir.load(tmp_path / "out"), hyperir.load(tmp_path / "out" / "official")
+    assert whole[-1]["loss"] < 0.3 * whole[0]["loss"], "it learns, at the rates of the authors"
+    with monkeypatch.context() as patch:
+        interrupt_at(9, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(official(tmp_path, "parts", "optimizer.warmup=0", *STILL))
+    train(official(tmp_path, "parts", "optimizer.warmup=0", *STILL))
+    expected = [line["loss"] for line in whole]
+    assert [line["loss"] for line in losses_of(tmp_path / "parts")] == pytest.approx(expected, abs=1e-5)
+    ours, theirs = hyperir.load(tmp_path / "parts"), hyperir.load(tmp_path / "parts" / "official")
     texts, queries = ["the quick fox", "a search engine", "dog"], ["fox", "ranks documents"]
     expected = ours.encode_query(queries)(ours.encode_document(texts))
     assert expected.std() > 0
     torch.testing.assert_close(theirs.encode_query(queries)(theirs.encode_document(texts)), expected)
+
+
+def test_the_official_warm_up_hides_what_twenty_steps_learn(tmp_path):
+    """They end at a rate of 20 / 6,000 of the full one."""
+    train(official(tmp_path, "slow", *STILL))
+    slow = losses_of(tmp_path / "slow")
+    assert slow[-1]["learning_rate"] == pytest.approx(2e-5 * 19 / 6000, rel=0.06)
+    assert 0.9 * slow[0]["loss"] < slow[-1]["loss"] < slow[0]["loss"]
 
 
 def test_what_the_authors_format_cannot_say_is_refused(world, tmp_path):

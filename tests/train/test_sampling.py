@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from hyperir.core.errors import InputError
+from hyperir.train.batches import BATCHES
 from hyperir.train.grouping import OVERHEAD, split
 from hyperir.train.sampling import Batches, choose
+
+
+def batches_of(examples, size, seed, order="random", **processes):
+    return Batches(examples, size, seed, BATCHES.build(order, examples=examples), **processes)
 
 
 def waste(lengths, groups):
@@ -33,8 +38,8 @@ def test_groups_are_the_cheapest_there_are():
 
 
 def test_every_epoch_has_another_order_and_processes_share_it():
-    alone = Batches(50, 8, 3)
-    parts = [Batches(50, 4, 3, rank=rank, world=2) for rank in (0, 1)]
+    alone = batches_of(50, 8, 3)
+    parts = [batches_of(50, 4, 3, rank=rank, world=2) for rank in (0, 1)]
     for epoch in (0, 1):
         for batches in (alone, *parts):
             batches.set_epoch(epoch)
@@ -42,12 +47,12 @@ def test_every_epoch_has_another_order_and_processes_share_it():
         assert len(whole) == len(alone) == 6
         assert len({key for batch in whole for key in batch}) == 48
         assert [a + b for a, b in zip(*parts, strict=True)] == whole
-    assert list(Batches(50, 8, 3)) != whole
+    assert list(batches_of(50, 8, 3)) != whole
 
 
 def test_too_few_examples_are_said():
     with pytest.raises(InputError, match="fewer examples than a batch holds"):
-        Batches(5, 8, 0)
+        batches_of(5, 8, 0)
 
 
 def test_items_are_drawn_anew_and_the_positive_stays():
@@ -56,3 +61,9 @@ def test_items_are_drawn_anew_and_the_positive_stays():
     assert len({tuple(each) for each in drawn}) > 1
     assert choose(10, 4, 0, (2, 7)).tolist() == drawn[2]
     assert choose(3, 4, 0, (0, 0)).tolist() == choose(3, None, 0, (0, 0)).tolist() == [0, 1, 2]
+
+
+def test_an_order_that_leaves_examples_out_is_refused():
+    batches = Batches(50, 8, 3, lambda size, generator: np.arange(size)[None])
+    with pytest.raises(InputError, match="leaves examples out"):
+        list(batches)

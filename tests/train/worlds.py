@@ -1,7 +1,9 @@
 """A made-up collection whose queries share words with their documents, a tiny model, and an index of it."""
 
 import json
+import os
 import random
+import signal
 
 import yaml
 from tiny_models import VOCABULARY, make_model
@@ -51,5 +53,19 @@ def recipe_of(world, output, **changes):
 
 def write(recipe, path):
     """The recipe as a file."""
-    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json", exclude_defaults=True)))
+    path.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
     return path
+
+
+def interrupt_at(step, monkeypatch):
+    """Ctrl-C while a step runs."""
+    from hyperir.train.trainer import RetrievalTrainer
+
+    whole = RetrievalTrainer.training_step
+
+    def interrupted(self, *arguments):
+        if self.state.global_step == step:
+            os.kill(os.getpid(), signal.SIGINT)
+        return whole(self, *arguments)
+
+    monkeypatch.setattr(RetrievalTrainer, "training_step", interrupted)

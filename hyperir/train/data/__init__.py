@@ -17,6 +17,9 @@ SETS: Table[TrainingSet] = Table(
         "columns": "hyperir.train.data.columns:ColumnsSet",
         "triples": "hyperir.train.data.triples:TriplesSet",
         "taught": "hyperir.train.data.taught:TaughtSet",
+        "groups": "hyperir.train.data.groups:GroupsSet",
+        "augmented": "hyperir.train.data.augmented:AugmentedSet",
+        "spans": "hyperir.train.data.spans:SpansSet",
     },
 )
 

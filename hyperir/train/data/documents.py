@@ -62,8 +62,13 @@ class Documents:
             raise InputError(f"the collection {self.name!r} has no document {id!r}")
         return row
 
+    def row(self, number: int) -> Row:
+        """The document that came as this one, from 0."""
+        row: Row = self._records[number]
+        return row
+
     def id(self, number: int) -> str:
-        """The id of the document that came as this one, from 0."""
+        """Its id."""
         return str(self._records[number]["id"])
 
     @property

@@ -20,9 +20,10 @@ class LambdaRankConfig(Config):
 
     Args:
         grades: how good a candidate is. "targets": its target, where it is not known 1 for the positive and 0 for
-            others; below 0 counts as 0. "positive": 1 for the positive, 0 for others (ADORE). "ranks": 1 / its rank
-            under the teacher (CL-DRD), for targets that are scores rather than grades.
-        gain: of a grade y: "exponential", 2^y - 1, or "linear", y.
+            others; below 0 counts as 0, unless the gain is "unit". "positive": 1 for the positive, 0 for others
+            (ADORE). "ranks": 1 / its rank under the teacher, for targets that are scores rather than grades.
+        gain: of a grade y: "exponential", 2^y - 1, or "linear", y; "unit" counts every pair's difference of gains
+            as 1, so that grades only say who stands above whom (CL-DRD, with "rr").
         measure: "ndcg", or "rr", whose discount is 1 / rank.
         cut: ranks beyond it count as one, the last; None for no cut.
         sigma: steepness of the logistic function.
@@ -30,7 +31,7 @@ class LambdaRankConfig(Config):
 
     type: Literal["lambdarank"] = "lambdarank"
     grades: Literal["targets", "positive", "ranks"] = "targets"
-    gain: Literal["exponential", "linear"] = "exponential"
+    gain: Literal["exponential", "linear", "unit"] = "exponential"
     measure: Literal["ndcg", "rr"] = "ndcg"
     cut: int | None = Field(None, ge=1)
     sigma: float = Field(1.0, gt=0)
@@ -40,8 +41,9 @@ class LambdaRank(nn.Module):
     """mean over q of the sum over pairs, i above j, of |delta_ij| log(1 + exp(-sigma (s_i - s_j))).
 
     delta_ij = (g_i - g_j) (d(r_i) - d(r_j)) / n, with gains g, the candidates' present ranks r, and the discount
-    d(r) = 1 / log2(1 + r), n being the best DCG that the candidates allow; or for "rr" d(r) = 1 / r and n = 1. The
-    weights are no part of the gradient, so that it is made of RankNet's lambdas times |delta|.
+    d(r) = 1 / log2(1 + r), n being the best DCG that the candidates allow; or for "rr" d(r) = 1 / r and n = 1. With
+    the gain "unit" it is d(r_i) - d(r_j). The weights are no part of the gradient, so that it is made of RankNet's
+    lambdas times |delta|.
     """
 
     Config = LambdaRankConfig
@@ -60,7 +62,7 @@ class LambdaRank(nn.Module):
         return (weights * loss).sum() / own.shape[0]
 
     def _grades(self, own: Tensor, targets: Tensor) -> Tensor:
-        """(Q, K), none below 0, none unknown."""
+        """(Q, K); none below 0 and none unknown, where they are read as gains."""
         first = torch.zeros_like(own)
         first[:, 0] = 1.0
         if self.config.grades == "positive":
@@ -70,14 +72,19 @@ class LambdaRank(nn.Module):
             real = torch.isfinite(own) & torch.isfinite(values)
             ranks = _ranks(values.masked_fill(~real, -torch.inf))
             return torch.where(real, 1.0 / ranks, first)
+        if self.config.gain == "unit":
+            return values  # `pairs` knows what to do with unknown ones
         return torch.where(torch.isnan(values), first, values).clamp(min=0.0)
 
     def _deltas(self, own: Tensor, grades: Tensor) -> Tensor:
         """|what a swap of two candidates changes|, (Q, K, K)."""
+        discounts = self._discount(_ranks(own))
+        change = discounts[:, :, None] - discounts[:, None, :]
+        if self.config.gain == "unit":
+            return change.abs()
         gains = torch.exp2(grades) - 1 if self.config.gain == "exponential" else grades
         gains = gains.masked_fill(~torch.isfinite(own), 0.0)
-        discounts = self._discount(_ranks(own))
-        change = (gains[:, :, None] - gains[:, None, :]) * (discounts[:, :, None] - discounts[:, None, :])
+        change = (gains[:, :, None] - gains[:, None, :]) * change
         if self.config.measure == "rr":
             return change.abs()
         ranks = torch.arange(1, own.shape[1] + 1, device=own.device, dtype=own.dtype)

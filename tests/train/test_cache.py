@@ -1,0 +1,71 @@
+"""What a training keeps between runs, and what a killed one leaves there."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from worlds import HYPER, recipe_of, write
+
+from hyperir.train import train
+from hyperir.train.cache import Cache
+
+KILLED = """
+import os, signal, sys
+from hyperir.core.progress import Progress
+from hyperir.train.reading import read_recipe
+from hyperir.train.run import train
+
+advance = Progress.advance
+
+def killed(self, count=1):
+    if self.what == "Encoding":
+        os.kill(os.getpid(), signal.SIGKILL)
+    advance(self, count)
+
+Progress.advance = killed
+train(read_recipe(sys.argv[1]))
+"""
+
+
+def unfinished(folder):
+    return sorted(folder.glob("unfinished-*"))
+
+
+def test_a_killed_training_leaves_nothing_for_long(world, tmp_path):
+    cache = tmp_path / "cache"
+    recipe = recipe_of(
+        world,
+        tmp_path / "out",
+        model={"start": str(world / "model"), "relevance": HYPER},
+        run={"steps": 2, "cache": str(cache)},
+        validation=None,
+    )
+    file = write(recipe, tmp_path / "r.yaml")
+    package = str(Path(__file__).parents[2])
+    environment = os.environ | {"PYTHONPATH": package, "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", KILLED, str(file)], env=environment, capture_output=True, timeout=200)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert len(unfinished(cache)) == 1, "query states, cut short"
+    train(recipe)
+    assert not unfinished(cache)
+
+
+def test_what_a_living_process_writes_stays(tmp_path):
+    writing = Cache(tmp_path)
+    room = writing.room((4, 2), "float32")
+    room[:] = 3
+    (file,) = unfinished(tmp_path)
+    assert Cache(tmp_path).read("k", ("a",)) is None
+    assert unfinished(tmp_path) == [file], "its lock is held"
+    kept = writing.write("k", {"a": room, "b": np.arange(3)})
+    assert not unfinished(tmp_path)
+    assert kept["a"].tolist() == [[3, 3]] * 4
+    assert Cache(tmp_path).read("k", ("a", "b"))["b"].tolist() == [0, 1, 2]
+    (tmp_path / "unfinished-x.npy").write_bytes(b"left by a kill")
+    (tmp_path / "mine.npy").write_bytes(b"not ours to remove")
+    Cache(tmp_path)
+    assert not unfinished(tmp_path)
+    assert (tmp_path / "mine.npy").exists()
