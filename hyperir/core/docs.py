@@ -32,6 +32,10 @@ class Dense:
     def __getitem__(self, rows: Tensor | slice) -> Dense:
         return Dense(self.vectors[rows])
 
+    @property
+    def nbytes(self) -> int:
+        return self.vectors.nbytes
+
 
 @dataclass(frozen=True)
 class Sparse:
@@ -74,6 +78,10 @@ class Sparse:
         indptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
         places = torch.arange(int(indptr[-1])) + (starts - indptr[:-1]).repeat_interleave(lengths)
         return Sparse(indptr, self.terms[places], self.weights[places], rows.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.indptr.nbytes + self.terms.nbytes + self.weights.nbytes
 
     @property
     def owners(self) -> Tensor:

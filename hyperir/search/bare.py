@@ -74,8 +74,8 @@ class Bare:
             self.documents, self.index_bytes = len(rows), self._bm25.nbytes
         else:
             self._encoder = load(model) if isinstance(model, str) else model
-            self._ids, self._docs = _encoded(self._encoder, collection, batch_size, show_progress)
-            self.documents, self.index_bytes = len(self._ids), self._docs.vectors.nbytes
+            self._ids, self._held = _encoded(self._encoder, collection, batch_size, show_progress)
+            self.documents, self.index_bytes = len(self._ids), self._held.docs.nbytes
         self._seconds = time.perf_counter() - start
 
     def run(
@@ -96,7 +96,7 @@ class Bare:
         start = time.perf_counter()
         blocks: list[float] = []  # documents scored for all queries of a block together
         if self._bm25 is None:
-            searcher = STRATEGIES.build(strategy, docs=self._docs)
+            searcher = self._held.searched(strategy)
 
         def by_words(texts: list[str]) -> list[dict[str, float]]:
             assert self._bm25 is not None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense
-from hyperir.core.errors import InputError
+from hyperir.core.errors import CapabilityError, InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
 from hyperir.encode import load
@@ -385,7 +385,15 @@ class Index:
         model = self.model  # loaded before the lock is taken
 
         def encode(rows: Sequence[Row]) -> Tensor:
-            return model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
+            docs: Any = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
+            if not isinstance(docs, Dense):
+                raise CapabilityError(
+                    f"index folders do not hold what {model.name or 'the model'} makes of documents",
+                    expected="vectors",
+                    got=type(docs).__name__,
+                    fix="`hyperir.search.bare.Bare` holds and searches them in memory",
+                )
+            return docs.vectors
 
         return encode
 

@@ -6,8 +6,6 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-import torch
-
 from hyperir.core.docs import Dense
 from hyperir.core.errors import CollectionError
 from hyperir.core.progress import Progress, track
@@ -16,8 +14,8 @@ from hyperir.corpus.collection import Collection
 from hyperir.encode import load
 from hyperir.encode.needs import say_needs, survey
 from hyperir.index.checks import check_rows
-from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.lexical import LEXICAL
+from hyperir.search.held import Held
 from hyperir.search.lexical import LexicalIndex
 from hyperir.search.run import run_of
 
@@ -67,8 +65,8 @@ def search_in_memory(
         index.add(rows, show_progress=show_progress)
         return lambda texts, k: [{hit.id: hit.score for hit in hits} for hits in index.search(texts, k)]
     encoder = load(model) if isinstance(model, str) else model
-    ids, docs = _encoded(encoder, collection, batch_size, show_progress)
-    exact = STRATEGIES.build("exact", docs=docs)
+    ids, held = _encoded(encoder, collection, batch_size, show_progress)
+    exact = held.searched("exact")
 
     def answer(texts: list[str], k: int) -> list[dict[str, float]]:
         hits = exact.search(encoder.encode_query(texts, show_progress_bar=False), k)
@@ -82,12 +80,12 @@ def search_in_memory(
 
 def _encoded(
     encoder: Encoder[Dense], collection: Collection, batch_size: int, show_progress: bool
-) -> tuple[list[str], Dense]:
-    """The documents' ids, and their vectors in one block of memory that is filled as the collection streams by."""
+) -> tuple[list[str], Held]:
+    """The documents' ids, and what they were encoded as, put together as the collection streams by."""
     found = survey(collection, show_progress=show_progress)
-    vectors = torch.empty(found.documents, encoder.width)
+    held = Held(encoder, found.documents)
     if show_progress:
-        say_needs(encoder, collection, found, batch_size, memory=vectors.nbytes)
+        say_needs(encoder, collection, found, batch_size, memory=held.planned)
     places: dict[str, int] = {}
     stream = collection.documents()
     with Progress("Encoding", found.documents, "passages", show=show_progress) as bar:
@@ -97,7 +95,7 @@ def _encoded(
             if len(places) > found.documents:
                 break
             encoded = encoder.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
-            vectors[start : len(places)] = encoded.vectors
+            held.put(start, encoded)
             bar.advance(len(rows))
     if len(places) != found.documents:
         raise CollectionError(
@@ -106,4 +104,4 @@ def _encoded(
             got=f"{len(places):,}" + (" or more" if len(places) > found.documents else ""),
             fix="try again when nobody writes to it",
         )
-    return list(places), Dense(vectors)
+    return list(places), held
