@@ -32,6 +32,10 @@ class Dense:
     def __getitem__(self, rows: Tensor | slice) -> Dense:
         return Dense(self.vectors[rows])
 
+    @property
+    def nbytes(self) -> int:
+        return self.vectors.nbytes
+
 
 @dataclass(frozen=True)
 class Sparse:

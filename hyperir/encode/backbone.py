@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from hyperir.encode.masked import TermHead, own_weights
 from hyperir.encode.tokenizer import TextTokenizer
 
 __all__ = ["Backbone"]
@@ -43,15 +44,19 @@ class Backbone(nn.Module):
         transformer: a model with `last_hidden_state`; its pooler, which nothing here uses, is dropped.
         tokenizer: makes its token ids.
         name: what loads it again; "" if it was made in memory.
+        head: gives logits over terms; None where no side needs them.
     """
 
-    def __init__(self, transformer: PreTrainedModel, tokenizer: TextTokenizer, name: str = "") -> None:
+    def __init__(
+        self, transformer: PreTrainedModel, tokenizer: TextTokenizer, name: str = "", head: TermHead | None = None
+    ) -> None:
         super().__init__()
         if getattr(transformer, "pooler", None) is not None:
             transformer.pooler = None  # type: ignore[assignment]
         self.transformer = transformer
         self.tokenizer = tokenizer
         self.name = name
+        self.head = head
         self._fingerprint: tuple[object, str] = (None, "")
         self._versions = self._count_changes()
 
@@ -86,12 +91,17 @@ class Backbone(nn.Module):
         return any(now > then for now, then in zip(self._count_changes(), self._versions, strict=True))
 
     def _count_changes(self) -> list[int]:
-        return [tensor._version for tensor in self.transformer.parameters()]
+        return [tensor._version for tensor in self.parameters()]
+
+    @property
+    def head_weights(self) -> dict[str, Tensor]:
+        """The head's weights that are not the transformer's as well; none without a head."""
+        return {} if self.head is None else own_weights(self.head, self.transformer)
 
     @property
     def fingerprint(self) -> str:
         """sha256 over weights, architecture and tokenizer; equal on all machines and under all library versions."""
-        tensors = list(self.transformer.state_dict().values())
+        tensors = [*self.transformer.state_dict().values(), *self.head_weights.values()]
         # A version counts the changes in place, as an optimiser makes them.
         key = tuple((t.data_ptr(), t._version) for t in tensors)
         if self._fingerprint[0] != key:

@@ -9,10 +9,39 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from hyperir.core.config import Config
 from hyperir.relevance import RELEVANCE
 
-__all__ = ["FORMAT", "FORMAT_VERSION", "BackboneConfig", "ModelConfig", "TextEncoderConfig", "Untrained"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_VERSION",
+    "BackboneConfig",
+    "ModelConfig",
+    "TermsConfig",
+    "TextEncoderConfig",
+    "Untrained",
+]
 
 FORMAT = "hyperir-model"
 FORMAT_VERSION = 1
+
+
+class TermsConfig(Config):
+    """How one side turns a text into weights of a vocabulary's terms.
+
+    Args:
+        pool: of logits over the tokens: "max" (SPLADE since its second version), "sum" (its first), "mean" (SNRM); or
+            "bag", which computes nothing: every token of the text weighs 1 once, as queries of document-only SPLADE.
+        logs: how often log(1 + x) is taken of relu(logit): 1 for SPLADE, 2 for some of its kin, 0 for SNRM.
+        learned: with "bag", every term has a weight that is learned, 1 at first, instead of 1.
+    """
+
+    pool: Literal["max", "sum", "mean", "bag"] = "max"
+    logs: Literal[0, 1, 2] = 1
+    learned: bool = False
+
+    @model_validator(mode="after")
+    def _learned_bag(self) -> TermsConfig:
+        if self.learned and self.pool != "bag":
+            raise ValueError('terms.learned: weights that are not computed are those of pool "bag"')
+        return self
 
 
 class TextEncoderConfig(Config):
@@ -24,6 +53,7 @@ class TextEncoderConfig(Config):
         prompt: put before every text.
         max_length: tokens of a text, special tokens included; the rest is cut off.
         project: D after a learned linear map of the vectors, which comes last; None leaves them as wide as the states.
+        terms: weights of a vocabulary's terms in place of a vector; then `pool` is not used.
     """
 
     pool: Literal["cls", "mean", "mean_unmasked"] = "mean"
@@ -31,6 +61,13 @@ class TextEncoderConfig(Config):
     prompt: str = ""
     max_length: int = Field(default=512, ge=4)
     project: int | None = Field(default=None, ge=1)
+    terms: TermsConfig | None = None
+
+    @model_validator(mode="after")
+    def _terms_alone(self) -> TextEncoderConfig:
+        if self.terms is not None and (self.normalize or self.project is not None):
+            raise ValueError("terms: their weights are neither normalised nor projected")
+        return self
 
 
 class BackboneConfig(Config):

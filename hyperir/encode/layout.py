@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hyperir.core.errors import ModelError
+from hyperir.encode.layout_sparse import SparseModules, read_sparse_modules
 from hyperir.encode.transformer import read_json
 
 __all__ = ["Layout", "read_layout"]
@@ -39,6 +40,7 @@ class Layout:
         similarity: "cosine", "dot" or "l2".
         prompts: name -> what is put before a text.
         default_prompt: the prompt's name where a side has none of its own.
+        sparse: of a SparseEncoder; None of a model of vectors.
     """
 
     transformer: Path
@@ -49,6 +51,7 @@ class Layout:
     similarity: Literal["cosine", "dot", "l2"] = "cosine"
     prompts: Mapping[str, str] = field(default_factory=dict)
     default_prompt: str | None = None
+    sparse: SparseModules | None = None
 
     def prompt(self, *names: str) -> str:
         """The first of the prompts that exists, else the default one, else nothing."""
@@ -67,6 +70,9 @@ def read_layout(folder: Path) -> Layout | None:
     if not (folder / "modules.json").is_file():
         return None
     modules = _modules(folder)
+    sparse = read_sparse_modules(folder, modules)
+    if sparse is not None:
+        return _sparse_layout(folder, sparse)
     kinds = [kind for kind, _ in modules]
     if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) - {"Normalize"}:
         raise ModelError(
@@ -81,18 +87,39 @@ def read_layout(folder: Path) -> Layout | None:
     prompts = {str(k): str(v) for k, v in (settings.get("prompts") or {}).items()}
     if any(prompts.values()) and pooling.get("include_prompt") is False:
         raise ModelError(f"{modules[1][1]} leaves the prompt out of the pooling, which is not supported")
-    length = bert.get("max_seq_length") or _optional(transformer / "tokenizer_config.json").get("model_max_length")
     return Layout(
         transformer=transformer,
         pool=_pool(pooling, modules[1][1]),
         normalize=normalize,
-        # transformers writes a huge number where a tokenizer has no limit.
-        max_length=int(length) if length is not None and length < 1e6 else None,
+        max_length=_length(transformer, bert),
         lower_case=bool(bert.get("do_lower_case", False)),
         similarity=_similarity(settings, folder),
         prompts=prompts,
         default_prompt=settings.get("default_prompt_name"),
     )
+
+
+def _sparse_layout(folder: Path, sparse: SparseModules) -> Layout:
+    bert = _optional(sparse.transformer / "sentence_bert_config.json")
+    settings = _optional(folder / "config_sentence_transformers.json")
+    if (settings.get("similarity_fn_name") or "dot") != "dot":
+        got = str(settings["similarity_fn_name"])
+        raise ModelError(f"the similarity of {folder} is not supported", expected="dot, of weights of terms", got=got)
+    return Layout(
+        transformer=sparse.transformer,
+        max_length=_length(sparse.transformer, bert),
+        lower_case=bool(bert.get("do_lower_case", False)),
+        similarity="dot",
+        prompts={str(k): str(v) for k, v in (settings.get("prompts") or {}).items()},
+        default_prompt=settings.get("default_prompt_name"),
+        sparse=sparse,
+    )
+
+
+def _length(transformer: Path, bert: Mapping[str, Any]) -> int | None:
+    length = bert.get("max_seq_length") or _optional(transformer / "tokenizer_config.json").get("model_max_length")
+    # transformers writes a huge number where a tokenizer has no limit.
+    return int(length) if length is not None and length < 1e6 else None
 
 
 def _modules(folder: Path) -> list[tuple[str, Path]]:

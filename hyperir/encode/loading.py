@@ -12,11 +12,13 @@ from hyperir.core.errors import ModelError, nearest
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import FORMAT, FORMAT_VERSION, BackboneConfig, ModelConfig, TextEncoderConfig
 from hyperir.encode.layout import Layout, read_layout
+from hyperir.encode.masked import fill_head, split
 from hyperir.encode.model import Model
 from hyperir.encode.sources import ALIASES, HubOptions, bundled, locate
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.transformer import (
     as_dtype,
+    build_masked,
     build_transformer,
     read_json,
     read_own_tokenizer,
@@ -49,13 +51,18 @@ def read_model(
     return model.to(device) if device is not None else model
 
 
-def load_backbone(name: str, options: HubOptions) -> tuple[Backbone, Layout]:
-    """The backbone of a sentence-transformers or transformers model in float32, and what surrounds it there."""
+def load_backbone(name: str, options: HubOptions, *, masked: bool = False) -> tuple[Backbone, Layout]:
+    """The backbone of a sentence-transformers or transformers model in float32, and what surrounds it there.
+
+    It has a head where the model is a SparseEncoder, or where `masked` asks for one.
+    """
     folder = locate(name, options)
     layout = read_layout(folder) or Layout(folder)
-    transformer = read_transformer(layout.transformer, torch.float32, allow_pickle=options.allow_pickle)
+    masked = masked or layout.sparse is not None
+    read = read_transformer(layout.transformer, torch.float32, allow_pickle=options.allow_pickle, masked=masked)
+    transformer, head = split(read) if masked else (read, None)
     tokenizer = read_tokenizer(layout.transformer, lower_case=layout.lower_case)
-    return Backbone(transformer, tokenizer, name), layout
+    return Backbone(transformer, tokenizer, name, head), layout
 
 
 def _read(folder: Path, name: str, dtype: torch.dtype | None, options: HubOptions) -> Model:
@@ -81,6 +88,8 @@ def _read_theirs(folder: Path, name: str, dtype: torch.dtype | None, options: Hu
     backbone, layout = load_backbone(str(folder), options)
     backbone.name = name
     length = min(layout.max_length or backbone.longest, backbone.longest)
+    if layout.sparse is not None:
+        return _read_sparse(folder, name, dtype, backbone, layout, length)
     common: dict[str, Any] = {"pool": layout.pool, "normalize": layout.normalize, "max_length": length}
     # The names that sentence-transformers looks for, in its order.
     document = TextEncoderConfig(prompt=layout.prompt("document", "passage", "corpus"), **common)
@@ -90,6 +99,26 @@ def _read_theirs(folder: Path, name: str, dtype: torch.dtype | None, options: Hu
     _cast(backbone, dtype)
     model = Model(TextEncoder(backbone, document), TextEncoder(backbone, query), relevance, name=name)
     return model.eval()
+
+
+def _read_sparse(
+    folder: Path, name: str, dtype: torch.dtype | None, backbone: Backbone, layout: Layout, length: int
+) -> Model:
+    """A SparseEncoder of sentence-transformers."""
+    assert layout.sparse is not None
+    prompts = {"document": layout.prompt("document", "passage", "corpus"), "query": layout.prompt("query")}
+    terms = {"document": layout.sparse.document, "query": layout.sparse.query}
+    sides = {
+        each: TextEncoder(backbone, TextEncoderConfig(prompt=prompts[each], max_length=length, terms=terms[each]))
+        for each in ("document", "query")
+    }
+    place = layout.sparse.weights
+    if place is not None:
+        if read_tokenizer(place).identity() != backbone.tokenizer.identity():
+            raise ModelError(f"queries and documents of {folder} have different tokenizers, which is not supported")
+        _fill_terms(sides["query"], read_weights(place, allow_pickle=False), place)
+    _cast(backbone, dtype)
+    return Model(sides["document"], sides["query"], "dot", name=name).eval()
 
 
 def _read_ours(
@@ -111,11 +140,12 @@ def _read_ours(
     referring = HubOptions(None, options.cache_dir, options.local_files_only, options.token, options.allow_pickle)
     has_weights = (folder / "model.safetensors").is_file()
     tensors = read_weights(folder, allow_pickle=False) if has_weights else {}
-    backbone = _backbone(folder, config.backbone, tensors, "backbone", "tokenizer.json", referring)
+    masked = config.document.terms is not None
+    backbone = _backbone(folder, config.backbone, tensors, "backbone", "tokenizer.json", referring, masked)
     query_backbone = backbone
     if config.query_backbone is not None:
         query_backbone = _backbone(
-            folder, config.query_backbone, tensors, "query_backbone", "query_tokenizer.json", referring
+            folder, config.query_backbone, tensors, "query_backbone", "query_tokenizer.json", referring, masked
         )
     for each in {backbone, query_backbone}:
         _cast(each, dtype)
@@ -130,6 +160,10 @@ def _read_ours(
     for prefix, side in (("document_projection", model.document), ("query_projection", model.query)):
         if side.projection is not None:
             _fill_projection(side.projection, _under(prefix, tensors), folder, prefix)
+    for prefix, side in (("document_terms", model.document), ("query_terms", model.query)):
+        if side.terms is not None and side.terms.weights is not None:
+            terms = _under(prefix, tensors)
+            _fill_terms(side, {"weight": terms["weights"]} if "weights" in terms else {}, folder)
     _fill_relevance(model, _under("relevance", tensors), config, folder)
     return model.eval()
 
@@ -140,6 +174,18 @@ def _fill_projection(projection: nn.Linear, weights: dict[str, Tensor], folder: 
     if got != {"weight": expected}:
         raise ModelError(f"the {what} in {folder} does not fit", expected=f"weight of {expected}", got=str(got))
     projection.load_state_dict(weights)
+
+
+def _fill_terms(side: TextEncoder, weights: dict[str, Tensor], where: Path) -> None:
+    """Give a side its weights of tokens; terms that no token stands for stay as they are."""
+    assert side.terms is not None
+    assert side.terms.weights is not None
+    found = weights.get("weight")
+    if found is None or found.dim() != 1 or len(found) > side.terms.size:
+        got = "none" if found is None else str(tuple(found.shape))
+        raise ModelError(f"the tokens' weights in {where} do not fit", expected=f"({side.terms.size},)", got=got)
+    with torch.no_grad():
+        side.terms.weights[: len(found)] = found
 
 
 def _fill_relevance(model: Model, weights: dict[str, Tensor], config: ModelConfig, folder: Path) -> None:
@@ -165,12 +211,17 @@ def _backbone(
     prefix: str,
     tokenizer_file: str,
     options: HubOptions,
+    masked: bool,
 ) -> Backbone:
     if config.id is None:
         assert config.config is not None, "checked by BackboneConfig"
+        if masked:
+            transformer, head = split(build_masked(config.config, _under(prefix, tensors), str(folder)))
+            fill_head(head, transformer, _under(f"{prefix}_head", tensors), str(folder))
+            return Backbone(transformer, read_own_tokenizer(folder / tokenizer_file, config.pad_id), head=head)
         transformer = build_transformer(config.config, _under(prefix, tensors), str(folder))
         return Backbone(transformer, read_own_tokenizer(folder / tokenizer_file, config.pad_id))
-    backbone, _ = load_backbone(config.id, options)
+    backbone, _ = load_backbone(config.id, options, masked=masked)
     _cast(backbone, as_dtype(config.dtype))
     if config.fingerprint is not None and backbone.fingerprint != config.fingerprint:
         raise ModelError(

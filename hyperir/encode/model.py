@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense, States
+from hyperir.core.docs import Dense, Sparse, States
 from hyperir.core.errors import InputError, ModelError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Relevance, Row
@@ -22,9 +22,11 @@ from hyperir.encode import load
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.card import model_card
 from hyperir.encode.config import BackboneConfig, ModelConfig, Untrained
+from hyperir.encode.terms import encoded_terms
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text, query_text, sequence
 from hyperir.relevance import RELEVANCE
+from hyperir.relevance.sparse import SparseInner, as_stored
 
 __all__ = ["Model", "WithBackbone"]
 
@@ -57,6 +59,7 @@ class Model(nn.Module):
         self.document = document
         self.query = query
         self.relevance_config = RELEVANCE.parse(relevance)
+        _check_sides(document, query, self.relevance_config)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach into a GPU's
             self.relevance = RELEVANCE.build(
@@ -71,6 +74,11 @@ class Model(nn.Module):
     def width(self) -> int:
         """D, of the documents' vectors."""
         return self.document.width
+
+    @property
+    def kind(self) -> Literal["dense", "sparse"]:
+        """Whether a document is a vector, or weights of terms."""
+        return "dense" if self.document.terms is None else "sparse"
 
     @property
     def device(self) -> torch.device:
@@ -94,16 +102,18 @@ class Model(nn.Module):
         serves the other.
         """
         # Without what is not there: a newer release with more options still knows the indexes of an older one.
-        side = json.dumps(_without(self.document.config, "project"), sort_keys=True)
+        side = json.dumps(_without(self.document.config, "project", "terms"), sort_keys=True)
         digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
         if self.document.projection is not None:
             digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())
+        if self.document.terms is not None and self.document.terms.weights is not None:
+            digest.update(self.document.terms.weights.detach().cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
-    ) -> Dense:
-        """Vectors of N documents, (N, D) float32 on the model's device.
+    ) -> Any:
+        """Of N documents the vectors, `Dense` (N, D) float32 on the model's device; or weights of terms, `Sparse` (N,).
 
         Args:
             documents: strings, or rows {"text", "title"?, ...}; any sequence, read once from front to back.
@@ -116,11 +126,13 @@ class Model(nn.Module):
         documents = sequence(documents, "document")
         _check_batch_size(batch_size)
         with self._evaluating(), _bar("Encoding", len(documents), "passages", show_progress_bar) as bar:
+            if self.kind == "sparse":
+                return encoded_terms(self.document, documents, document_text, batch_size, bar)
             return Dense(self.document.vectors(documents, document_text, batch_size, bar))
 
     def encode_query(
         self, queries: Sequence[str], *, batch_size: int = 32, show_progress_bar: bool | None = None
-    ) -> Relevance[Dense]:
+    ) -> Relevance[Any]:
         """The relevance functions of Q queries, without gradients.
 
         All queries' token states are in memory at once; for very many, call it in blocks.
@@ -136,10 +148,18 @@ class Model(nn.Module):
         texts = [query_text(query) for query in sequence(queries, "query")]
         _check_batch_size(batch_size)
         with self._evaluating(), _bar("Encoding", len(texts), "queries", show_progress_bar) as bar:
+            if self.kind == "sparse":
+                return _inner(encoded_terms(self.query, texts, str, batch_size, bar))
             states = self.query.many_states(texts, batch_size, bar)
             # Not inference mode: a function's tensors must be able to take part in its gradient at documents.
             with torch.no_grad():
-                f: Relevance[Dense] = self.relevance(states)
+                return self.function(states)
+
+    def function(self, states: States) -> Relevance[Any]:
+        """f of Q queries over what `encode_document` gives; `relevance` is its part that learns."""
+        if self.kind == "sparse":
+            return _inner(Sparse.of_dense(states.pooled.cpu()))
+        f: Relevance[Dense] = self.relevance(states)
         return f
 
     def states(self, texts: Sequence[str], side: Literal["query", "document"] = "query") -> States:
@@ -151,7 +171,7 @@ class Model(nn.Module):
             raise InputError("a model has two sides", expected="'query' or 'document'", got=repr(side))
         return (self.query if side == "query" else self.document).states(list(sequence(texts, "text")))
 
-    def similarity(self, f: Relevance[Dense], docs: Dense) -> Tensor:
+    def similarity(self, f: Relevance[Any], docs: Dense | Sparse) -> Tensor:
         """Scores (Q, N), or (Q, K) of own candidates: `f(docs)`."""
         return f(docs)
 
@@ -259,10 +279,13 @@ class Model(nn.Module):
         for prefix, side in (("document", self.document), ("query", self.query)):
             if side.projection is not None:
                 tensors[f"{prefix}_projection.weight"] = side.projection.weight
+            if side.terms is not None and side.terms.weights is not None:
+                tensors[f"{prefix}_terms.weights"] = side.terms.weights
         folder.mkdir(parents=True, exist_ok=True)
         for prefix, backbone in sides.items():
             if _is_own(backbone, with_backbone):
                 tensors |= {f"{prefix}.{key}": value for key, value in backbone.transformer.state_dict().items()}
+                tensors |= {f"{prefix}_head.{key}": value for key, value in backbone.head_weights.items()}
                 file = "tokenizer.json" if prefix == "backbone" else "query_tokenizer.json"
                 _replace(folder / file, backbone.tokenizer.save)
         weights = folder / "model.safetensors"
@@ -299,10 +322,29 @@ def _check_batch_size(batch_size: int) -> None:
         raise InputError("nothing fits into such a batch", expected="batch_size of at least 1", got=str(batch_size))
 
 
-def _without(config: Config, optional: str) -> dict[str, Any]:
-    """A configuration's plain values, without an option that is not used."""
+def _inner(queries: Sparse) -> SparseInner:
+    return SparseInner(queries, as_stored, queries.weights.new_zeros(queries.shape))
+
+
+def _check_sides(document: TextEncoder, query: TextEncoder, relevance: Config) -> None:
+    """Raise InputError unless weights of terms meet weights of the same terms, in an inner product."""
+    if document.terms is None and query.terms is None:
+        return
+    if document.terms is None or query.terms is None or document.terms.size != query.terms.size:
+        widths = f"{document.width} and {query.width}, terms: {document.config.terms} and {query.config.terms}"
+        raise InputError("queries and documents have no terms in common", expected="`terms` on both sides", got=widths)
+    if relevance.model_dump()["type"] != "dot":
+        raise InputError(
+            "weights of terms meet in an inner product",
+            expected='relevance "dot"',
+            got=repr(relevance.model_dump()["type"]),
+        )
+
+
+def _without(config: Config, *optional: str) -> dict[str, Any]:
+    """A configuration's plain values, without options that are not used."""
     values = config.model_dump(mode="json")
-    return {key: value for key, value in values.items() if key != optional or value is not None}
+    return {key: value for key, value in values.items() if key not in optional or value is not None}
 
 
 def _is_own(backbone: Backbone, with_backbone: WithBackbone) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from hyperir.core.progress import Progress
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.pool import POOLINGS
+from hyperir.encode.terms import Terms
 from hyperir.encode.tokenizer import TokenBatch, batches
 
 __all__ = ["TextEncoder"]
@@ -41,10 +42,13 @@ class TextEncoder(nn.Module):
         self.projection: nn.Linear | None = None
         if config.project is not None:
             self.projection = nn.Linear(backbone.width, config.project, bias=False)
+        self.terms = None if config.terms is None else Terms(config.terms, backbone.head)
 
     @property
     def width(self) -> int:
-        """D of the vectors."""
+        """D of the vectors; V where there are weights of terms."""
+        if self.terms is not None:
+            return self.terms.size
         return self.backbone.width if self.config.project is None else self.config.project
 
     def forward(self, batch: TokenBatch) -> States:
@@ -52,18 +56,27 @@ class TextEncoder(nn.Module):
         device = self.backbone.device
         ids = batch.ids.to(device, non_blocking=True)
         mask = None if batch.mask is None else batch.mask.to(device, non_blocking=True)
+        real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
+        if self.terms is not None and self.terms.config.pool == "bag":
+            pooled = self.terms.of_ids(ids, mask, self.backbone.tokenizer.pad_id)
+            return States(pooled.new_zeros(*ids.shape, 0), real, pooled)  # no transformer was asked
         tokens = self.backbone(ids, mask).float()
+        if self.terms is not None:
+            assert self.backbone.head is not None, "checked by Terms"
+            return States(tokens, real, self.terms(tokens, mask, self.backbone.head))
         pooled = POOLINGS[self.config.pool](tokens, mask)
         if self.config.normalize:
             pooled = F.normalize(pooled, dim=-1)
         if self.projection is not None:
             pooled = self.projection(pooled)
-        return States(tokens, torch.ones_like(ids, dtype=torch.bool) if mask is None else mask, pooled)
+        return States(tokens, real, pooled)
 
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with its prompt, cut to the side's length."""
-        prompt = self.config.prompt
-        return self.backbone.tokenizer([prompt + text for text in texts] if prompt else texts, self.config.max_length)
+        prompt, terms = self.config.prompt, self.config.terms
+        texts = [prompt + text for text in texts] if prompt else texts
+        special = terms is None or terms.pool != "bag"  # [CLS] is no term of a query
+        return self.backbone.tokenizer(texts, self.config.max_length, special=special)
 
     def states(self, texts: Sequence[str]) -> States:
         """All texts' states in one padded batch, differentiable unless the caller turned gradients off."""
@@ -85,7 +98,7 @@ class TextEncoder(nn.Module):
         mask = torch.zeros(len(ids), longest, dtype=torch.bool, device=device)
         pooled = torch.empty(len(ids), self.width, device=device)
         with torch.inference_mode():
-            for batch in self._batches(ids, batch_size):
+            for batch in self.batches(ids, batch_size):
                 states, rows = self(batch), batch.rows.to(device)
                 length = states.mask.shape[1]
                 tokens[rows, :length] = states.tokens
@@ -112,12 +125,13 @@ class TextEncoder(nn.Module):
             for start in range(0, len(texts), WINDOW):
                 stop = min(start + WINDOW, len(texts))
                 ids = self.tokenize([as_text(texts[i]) for i in range(start, stop)])
-                for batch in self._batches(ids, batch_size):
+                for batch in self.batches(ids, batch_size):
                     out[(batch.rows + start).to(device)] = self(batch).pooled
                     bar.advance(len(batch.rows))
         return out
 
-    def _batches(self, ids: Sequence[Sequence[int]], batch_size: int) -> Any:
+    def batches(self, ids: Sequence[Sequence[int]], batch_size: int) -> Iterator[TokenBatch]:
+        """Batches of token ids, of a size that suits the device."""
         limit = CPU_TOKENS if self.backbone.device.type == "cpu" else None
         return batches(ids, self.backbone.tokenizer.pad_id, batch_size, limit)
 

@@ -61,14 +61,14 @@ class TextTokenizer:
             self._cut[max_length] = copy
         return self._cut[max_length]
 
-    def __call__(self, texts: Sequence[str], max_length: int) -> list[list[int]]:
-        """Token ids of each text, special tokens included; at least one token a text.
+    def __call__(self, texts: Sequence[str], max_length: int, *, special: bool = True) -> list[list[int]]:
+        """Token ids of each text, special tokens included unless `special` is False; at least one token a text.
 
         Raises:
             InputError: a text that is no valid Unicode.
         """
         try:
-            encoded = self.cut_at(max_length).encode_batch_fast(list(texts))
+            encoded = self.cut_at(max_length).encode_batch_fast(list(texts), add_special_tokens=special)
         except TypeError:
             raise InputError(
                 "a text is no valid Unicode",

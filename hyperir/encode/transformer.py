@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from tokenizers import Tokenizer, normalizers
 from torch import Tensor
-from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoTokenizer, PreTrainedModel
 from transformers.initialization import no_init_weights
 from transformers.utils import logging as their_logging
 
@@ -22,6 +22,7 @@ from hyperir.encode.tokenizer import TextTokenizer
 
 __all__ = [
     "as_dtype",
+    "build_masked",
     "build_transformer",
     "has_tokenizer",
     "read_json",
@@ -112,8 +113,8 @@ def _refuse_pickle(folder: Path, allow_pickle: bool) -> None:
         )
 
 
-def read_transformer(folder: Path, dtype: torch.dtype, *, allow_pickle: bool) -> PreTrainedModel:
-    """A transformers model with all its weights, in evaluation mode.
+def read_transformer(folder: Path, dtype: torch.dtype, *, allow_pickle: bool, masked: bool = False) -> PreTrainedModel:
+    """A transformers model with all its weights, in evaluation mode; `masked` with its masked-language head.
 
     Raises:
         ModelError: not such a folder, an architecture that transformers does not know (code in the folder is never
@@ -128,7 +129,7 @@ def read_transformer(folder: Path, dtype: torch.dtype, *, allow_pickle: bool) ->
         _refuse_pickle(folder, allow_pickle)
     try:
         with silence(), torch.random.fork_rng(devices=[]):
-            model, report = AutoModel.from_pretrained(
+            model, report = (AutoModelForMaskedLM if masked else AutoModel).from_pretrained(
                 folder,
                 local_files_only=True,
                 trust_remote_code=False,
@@ -139,13 +140,26 @@ def read_transformer(folder: Path, dtype: torch.dtype, *, allow_pickle: bool) ->
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"transformers cannot read the model in {folder}", got=_first_line(error)) from error
     missing = sorted(str(key) for key in report["missing_keys"] if "pooler." not in str(key))
+    if masked and missing:
+        raise ModelError(
+            f"the model in {folder} has no masked-language head",
+            got="missing " + ", ".join(missing[:3]),
+            fix="take a model that was trained with one, as bert-base-uncased",
+        )
     wrong = sorted(str(key) for key in report["mismatched_keys"])
     if missing or wrong:
         raise ModelError(
             f"the weights in {folder} do not fit its config.json", got="; ".join([*missing[:3], *wrong[:3]])
         )
-    result: PreTrainedModel = model.eval()
-    return result
+    return evaluating(model)
+
+
+def build_masked(config: Mapping[str, Any], tensors: Mapping[str, Tensor], where: str) -> PreTrainedModel:
+    """A masked-language model from its configuration and its transformer's weights; the head's are still to come."""
+    model = _from_config(AutoModelForMaskedLM, config, tensors, where)
+    _fill(model.base_model, tensors, where)
+    model.tie_weights()
+    return evaluating(model)
 
 
 def build_transformer(config: Mapping[str, Any], tensors: Mapping[str, Tensor], where: str) -> PreTrainedModel:
@@ -159,6 +173,19 @@ def build_transformer(config: Mapping[str, Any], tensors: Mapping[str, Tensor], 
     Raises:
         ModelError: an unknown architecture, or weights that do not fit.
     """
+    model = _from_config(AutoModel, config, tensors, where)
+    _fill(model, tensors, where)
+    return evaluating(model)
+
+
+def evaluating(model: Any) -> PreTrainedModel:
+    """The model, in evaluation mode."""
+    result: PreTrainedModel = model.eval()
+    return result
+
+
+def _from_config(kind: Any, config: Mapping[str, Any], tensors: Mapping[str, Tensor], where: str) -> PreTrainedModel:
+    """A model whose weights are still to come."""
     _refuse_code(config, where)
     values = {
         key: value for key, value in config.items() if key not in ("dtype", "torch_dtype", "architectures", "auto_map")
@@ -167,9 +194,14 @@ def build_transformer(config: Mapping[str, Any], tensors: Mapping[str, Tensor], 
     try:
         with silence(), torch.random.fork_rng(devices=[]), no_init_weights():
             checked = AutoConfig.for_model(**values)
-            model = AutoModel.from_config(checked, trust_remote_code=False, dtype=dtype)  # type: ignore[no-untyped-call]
+            model: PreTrainedModel = kind.from_config(checked, trust_remote_code=False, dtype=dtype)
     except (ValueError, KeyError, TypeError, ImportError, RuntimeError) as error:
         raise ModelError(f"transformers cannot build the model of {where}", got=_first_line(error)) from error
+    return model
+
+
+def _fill(model: Any, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Give a transformer its weights."""
     if getattr(model, "pooler", None) is not None:
         model.pooler = None
     known = set(model.state_dict())
@@ -189,8 +221,6 @@ def build_transformer(config: Mapping[str, Any], tensors: Mapping[str, Tensor], 
         raise ModelError(
             f"the transformer's weights in {where} do not fit its configuration", got=_first_line(error, 1)
         ) from error
-    result: PreTrainedModel = model.eval()
-    return result
 
 
 def read_tokenizer(folder: Path, *, lower_case: bool = False) -> TextTokenizer:

@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 from torch import Tensor
 
 from hyperir.core.docs import Dense
-from hyperir.core.errors import DuplicateIdError, InputError, StoreError, VectorError
+from hyperir.core.errors import CapabilityError, DuplicateIdError, InputError, StoreError, VectorError
 from hyperir.core.interrupts import uninterrupted
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Row
@@ -32,11 +32,19 @@ LOOKED_FOR = 1 << 16  # rows looked for in the index together
 Encode: TypeAlias = Callable[[Sequence[Row]], Tensor]  # n documents -> (n, D)
 
 
-def encoder(model: Encoder[Dense], batch_size: int) -> Encode:
+def encoder(model: Encoder[Any], batch_size: int) -> Encode:
     """What encodes documents as a model does, without a bar of its own."""
 
     def encode(rows: Sequence[Row]) -> Tensor:
-        return model.encode_document(rows, batch_size=batch_size, show_progress_bar=False).vectors
+        docs: Any = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
+        if not isinstance(docs, Dense):
+            raise CapabilityError(
+                f"index folders do not hold what {model.name or 'the model'} makes of documents",
+                expected="vectors",
+                got=type(docs).__name__,
+                fix="`hyperir.search.bare.Bare` holds and searches them in memory",
+            )
+        return docs.vectors
 
     return encode
 

@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-import torch
-
-from hyperir.core.docs import Dense
 from hyperir.core.errors import CollectionError, InputError
 from hyperir.core.progress import Progress, track
 from hyperir.core.types import Encoder
@@ -20,6 +17,7 @@ from hyperir.encode.needs import say_needs, survey
 from hyperir.index.checks import check_rows
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.lexical import LEXICAL
+from hyperir.search.held import Held
 from hyperir.search.lexical import LexicalIndex
 from hyperir.search.run import run_of
 
@@ -55,11 +53,12 @@ class Cost:
 class Bare:
     """Documents encoded, or their words counted, once; then searched as often as wanted.
 
-    Memory holds every document's id and vector, N x D x 4 bytes, and the texts of one block; of words all texts.
+    Memory holds every document's id and representation, of vectors N x D x 4 bytes, and the texts of one block; of words
+    all texts.
 
     Args:
         model: a model, what `hyperir.load` takes, or a member of `LEXICAL`: "bm25" or "tfidf".
-        collection: the documents; a model of vectors reads them twice, first for their number.
+        collection: the documents; a model that encodes them reads them twice, first for their number.
         batch_size: documents encoded at once.
         show_progress: tell time and memory before the work, and show bars.
 
@@ -70,7 +69,7 @@ class Bare:
 
     def __init__(
         self,
-        model: Encoder[Dense] | str,
+        model: Encoder[Any] | str,
         collection: Collection,
         *,
         batch_size: int = 32,
@@ -79,12 +78,12 @@ class Bare:
         start = time.perf_counter()
         self.show_progress = show_progress
         self._name = model if isinstance(model, str) else ""
-        self._held: _Words | _Vectors
+        self._held: _Words | _Encoded
         if isinstance(model, str) and model in list(LEXICAL):
             self._held = _Words(model, collection, show_progress)
         else:
             encoder = load(model) if isinstance(model, str) else model
-            self._held = _Vectors(encoder, collection, batch_size, show_progress)
+            self._held = _Encoded(encoder, collection, batch_size, show_progress)
         self._exact = self._held.searcher("exact")
         self._seconds = time.perf_counter() - start
 
@@ -173,14 +172,14 @@ class _Words:
         return found, scored
 
 
-class _Vectors:
-    """Documents held as vectors, in one block of memory that is filled as the collection streams by."""
+class _Encoded:
+    """Documents held as their representations, put together as the collection streams by."""
 
-    def __init__(self, encoder: Encoder[Dense], collection: Collection, batch_size: int, show_progress: bool) -> None:
+    def __init__(self, encoder: Encoder[Any], collection: Collection, batch_size: int, show_progress: bool) -> None:
         found = survey(collection, show_progress=show_progress)
-        vectors = torch.empty(found.documents, encoder.width)
+        held = Held(encoder, found.documents)
         if show_progress:
-            say_needs(encoder, collection, found, batch_size, memory=vectors.nbytes)
+            say_needs(encoder, collection, found, batch_size, memory=held.planned)
         places: dict[str, int] = {}
         stream = collection.documents()
         with Progress("Encoding", found.documents, "passages", show=show_progress) as bar:
@@ -190,7 +189,7 @@ class _Vectors:
                 if len(places) > found.documents:
                     break
                 encoded = encoder.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
-                vectors[start : len(places)] = encoded.vectors
+                held.put(start, encoded)
                 bar.advance(len(rows))
         if len(places) != found.documents:
             raise CollectionError(
@@ -199,11 +198,11 @@ class _Vectors:
                 got=f"{len(places):,}" + (" or more" if len(places) > found.documents else ""),
                 fix="try again when nobody writes to it",
             )
-        self._encoder, self._ids, self._docs = encoder, list(places), Dense(vectors)
-        self.documents, self.nbytes = found.documents, vectors.nbytes
+        self._encoder, self._ids, self._docs = encoder, list(places), held
+        self.documents, self.nbytes = found.documents, held.docs.nbytes
 
     def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
-        built = STRATEGIES.build(strategy, docs=self._docs)
+        built = self._docs.searched(strategy)
 
         def search(texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:
             hits = built.search(self._encoder.encode_query(texts, show_progress_bar=False), k)

@@ -127,13 +127,14 @@ class _Side:
             _restore(seeds)
             states = self.encoder(group)
             outputs, gradients = [], []
-            if tokens is not None:
+            if tokens is not None and states.tokens.requires_grad:
                 outputs.append(states.tokens)
                 gradients.append(tokens[group.rows, : states.tokens.shape[1]])
-            if pooled is not None:
+            if pooled is not None and states.pooled.requires_grad:
                 outputs.append(states.pooled)
                 gradients.append(pooled[group.rows])
-            torch.autograd.backward(outputs, gradients)
+            if outputs:  # a query's bag of tokens learns nothing
+                torch.autograd.backward(outputs, gradients)
         _restore(after)
 
 

@@ -94,7 +94,7 @@ class Negatives:
         ids = self._examples.ids
         return [[ids[self._allowed[row]] for row in rows if row >= 0] for rows in hits.rows.tolist()]
 
-    def _documents(self) -> Dense:
+    def _documents(self) -> Any:
         ids = [self._examples.ids[int(i)] for i in self._allowed]
         if self._store is None:
             return self._retriever.model.encode_document([self._training_set.text(id_) for id_ in ids])

@@ -11,6 +11,7 @@ from hyperir.core.errors import InputError
 from hyperir.encode import load
 from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.model import Model
+from hyperir.encode.splade import splade
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.index.store import Store
 from hyperir.search.fingerprint import check_fingerprint
@@ -22,7 +23,7 @@ __all__ = ["build_model", "open_documents"]
 
 def build_model(recipe: Recipe) -> Model:
     """The model to be trained; parameters that stay do not require gradients."""
-    start = load(recipe.model.start)
+    start = _start(recipe.model)
     model = Model(
         _side(start.document, recipe.model, recipe.model.document_length),
         _side(start.query, recipe.model, recipe.model.query_length, own=_own_queries(recipe)),
@@ -57,6 +58,12 @@ def build_model(recipe: Recipe) -> Model:
             fix='regime.queries=all, or model.relevance="{type: hyper}"',
         )
     return model
+
+
+def _start(recipe: ModelRecipe) -> Model:
+    if recipe.splade is None:
+        return load(recipe.start)
+    return splade(recipe.start, pool=recipe.splade.pool, queries=recipe.splade.queries)
 
 
 def open_documents(recipe: Recipe) -> Store | None:
@@ -107,6 +114,8 @@ def _side(encoder: TextEncoder, recipe: ModelRecipe, length: int | None, own: bo
     side = TextEncoder(copy.deepcopy(backbone) if own else backbone, TextEncoderConfig.parse(values))
     if encoder.projection is not None and side.projection is not None:
         side.projection.load_state_dict(encoder.projection.state_dict())
+    if encoder.terms is not None and side.terms is not None:
+        side.terms.load_state_dict(encoder.terms.state_dict())
     return side
 
 

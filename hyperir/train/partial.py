@@ -72,5 +72,5 @@ def merge_lora(model: Model) -> None:
         if backbone not in made:
             made[backbone] = backbone
             if isinstance(transformer, PeftModel):
-                made[backbone] = Backbone(transformer.merge_and_unload(), backbone.tokenizer)
+                made[backbone] = Backbone(transformer.merge_and_unload(), backbone.tokenizer, head=backbone.head)
         side.backbone = made[backbone]

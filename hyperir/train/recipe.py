@@ -25,8 +25,21 @@ __all__ = [
     "Recipe",
     "RegimeRecipe",
     "RunRecipe",
+    "SpladeRecipe",
     "ValidationRecipe",
 ]
+
+
+class SpladeRecipe(Config):
+    """The start is a masked-language model, and becomes SPLADE; see :func:`hyperir.encode.splade.splade`.
+
+    Args:
+        pool: of the tokens' weights.
+        queries: "encoded" as documents are, or their own tokens: "bag" with weight 1, "weighted" with learned ones.
+    """
+
+    pool: Literal["max", "sum"] = "max"
+    queries: Literal["encoded", "bag", "weighted"] = "encoded"
 
 
 class ModelRecipe(Config):
@@ -42,6 +55,7 @@ class ModelRecipe(Config):
         dropout: of the transformers; None keeps theirs.
         pool: of both sides; None keeps the start's.
         normalize: vectors of both sides get length 1; None keeps what the start does.
+        splade: make weights of terms of a masked-language model's logits; None keeps what the start makes.
     """
 
     start: str = "all-MiniLM-L6-v2"
@@ -53,6 +67,7 @@ class ModelRecipe(Config):
     dropout: float | None = Field(default=None, ge=0, lt=1)
     pool: Literal["cls", "mean"] | None = None
     normalize: bool | None = None
+    splade: SpladeRecipe | None = None
 
 
 class LoraRecipe(Config):

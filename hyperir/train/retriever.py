@@ -19,6 +19,7 @@ from hyperir.train.devices import all_items, all_rows, processes
 from hyperir.train.regularisers import Regulariser
 from hyperir.train.regularisers.encoded import Encoded
 from hyperir.train.sources import Part
+from hyperir.train.sparsity import Sparsity
 
 __all__ = ["Retriever", "joined", "scores"]
 
@@ -53,6 +54,7 @@ class Retriever(nn.Module):
         self.scored: Scored = scored
         self.across = across
         self.regularisers = list(regularisers)
+        self.sparsity = Sparsity(model)
         self.step = 0  # of the training; regularisers warm up by it
         self._aside: Tensor | None = None
         self._written: dict[str, Tensor] = {}

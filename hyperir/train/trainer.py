@@ -159,13 +159,14 @@ class RetrievalTrainer(Trainer):
         self._noted += 1
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Also each loss by itself, where there are several, and the seconds spent, those before a stop included."""
+        """Also each loss by itself where there are several, the terms that texts keep, and the seconds spent in all."""
         if "loss" in logs and self.parts is not None:
             names = self._retriever.names
             if len(names) > 1:
                 shares = (self.parts / self._noted).tolist()
                 logs |= dict(zip((f"loss_{name}" for name in names), shares, strict=True))
             self.parts, self._noted = None, 0
+            logs |= self._retriever.sparsity.take()
         logs["seconds"] = self._before() + time.monotonic() - self._began
         super().log(logs, start_time)
 
@@ -245,7 +246,7 @@ def groups(retriever: Retriever, recipe: OptimizerRecipe) -> list[dict[str, Any]
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in retriever.named_parameters():
         if parameter.requires_grad:
-            rate = recipe.encoder_rate if ".transformer." in name else recipe.head_rate
+            rate = recipe.encoder_rate if ".backbone." in name else recipe.head_rate
             decay = recipe.weight_decay if parameter.dim() > 1 else 0.0
             found.setdefault((rate, decay), []).append(parameter)
     return [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in found.items()]

@@ -78,13 +78,13 @@ class Validation:
         for start in range(0, len(ids), BLOCK):
             some = ids[start : start + BLOCK]
             part = self.source(np.arange(start, start + len(some)))
-            f = retriever.model.relevance(retriever.states(part))
+            f = retriever.model.function(retriever.states(part))
             hits = exact.search(f, self.recipe.depth)
             for query, rows, scores in zip(some, hits.rows.tolist(), hits.scores.tolist(), strict=True):
                 run[query] = {names[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
         return evaluate(self.task.qrels, run, self.recipe.measures).means()
 
-    def _documents(self, retriever: Retriever) -> Dense:
+    def _documents(self, retriever: Retriever) -> Any:
         if self.task.rows is not None:
             assert self.store is not None
             vectors = self.store.docs[self.task.rows].vectors.float().to(retriever.model.device)

@@ -4,7 +4,14 @@ import json
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    DistilBertModel,
+)
 
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import TextEncoderConfig
@@ -36,23 +43,30 @@ def make_tokenizer():
     return tokenizer
 
 
-def make_bert(seed=0, width=128, layers=2, heads=2):
-    torch.manual_seed(seed)
-    config = BertConfig(
+def bert_config(width=128, layers=2, heads=2, scale=0.3):
+    return BertConfig(
         vocab_size=len(VOCABULARY),
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
         intermediate_size=2 * width,
         max_position_embeddings=64,
-        initializer_range=0.3,  # large, so that texts differ
+        initializer_range=scale,  # large, so that texts differ
     )
-    return BertModel(config, add_pooling_layer=False).eval()
 
 
-def make_distilbert(seed=0):
+def make_bert(seed=0, **sizes):
     torch.manual_seed(seed)
-    config = DistilBertConfig(
+    return BertModel(bert_config(**sizes), add_pooling_layer=False).eval()
+
+
+def make_masked(seed=0, **sizes):
+    torch.manual_seed(seed)
+    return BertForMaskedLM(bert_config(**sizes)).eval()
+
+
+def distilbert_config():
+    return DistilBertConfig(
         vocab_size=len(VOCABULARY),
         dim=128,
         n_layers=2,
@@ -61,7 +75,16 @@ def make_distilbert(seed=0):
         max_position_embeddings=64,
         initializer_range=0.3,
     )
-    return DistilBertModel(config).eval()
+
+
+def make_distilbert(seed=0):
+    torch.manual_seed(seed)
+    return DistilBertModel(distilbert_config()).eval()
+
+
+def make_masked_distilbert(seed=0):
+    torch.manual_seed(seed)
+    return DistilBertForMaskedLM(distilbert_config()).eval()
 
 
 def write_tokenizer(folder):

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import torch
-from torch import Tensor
 
-from hyperir.core.docs import Dense
+from hyperir.core.docs import Dense, Sparse
 from hyperir.core.types import Row
 from hyperir.encode.model import Model
 from hyperir.encode.texts import document_text
@@ -29,7 +28,7 @@ class RetrieverTeacher:
 
     def __init__(self, model: Model, *, batch_size: int = 32, remember: int = 100_000) -> None:
         self._model, self._batch, self._remember = model, batch_size, remember
-        self._vectors: dict[bytes, Tensor] = {}
+        self._known: dict[bytes, Dense | Sparse] = {}  # of one document each
 
     @cached_property
     def fingerprint(self) -> str:
@@ -46,16 +45,23 @@ class RetrieverTeacher:
         scores: list[list[float]] = []
         with torch.inference_mode():
             for q, own in enumerate(keys):
-                vectors = torch.stack([self._vectors[key] for key in own]) if own else None
-                scores.append([] if vectors is None else f[q : q + 1](Dense(vectors))[0].tolist())
+                docs = _joined([self._known[key] for key in own])
+                scores.append([] if docs is None else f[q : q + 1](docs)[0].tolist())
         return scores
 
     def _encode(self, documents: dict[bytes, Row | str]) -> None:
         """Encode those whose vectors are not known yet."""
-        if len(self._vectors) + len(documents) > self._remember:
-            self._vectors = {}
-        new = [key for key in documents if key not in self._vectors]
+        if len(self._known) + len(documents) > self._remember:
+            self._known = {}
+        new = [key for key in documents if key not in self._known]
         encoded = self._model.encode_document(
             [documents[key] for key in new], batch_size=self._batch, show_progress_bar=False
         )
-        self._vectors.update(zip(new, encoded.vectors.unbind(), strict=True))
+        self._known.update((key, encoded[i : i + 1]) for i, key in enumerate(new))
+
+
+def _joined(docs: list[Dense | Sparse]) -> Dense | Sparse | None:
+    """One batch of single documents; None without any."""
+    sparse = [each for each in docs if isinstance(each, Sparse)]
+    vectors = [each.vectors for each in docs if isinstance(each, Dense)]
+    return Sparse.cat(sparse) if sparse else Dense(torch.cat(vectors)) if vectors else None

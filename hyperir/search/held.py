@@ -1,0 +1,68 @@
+"""Encoded documents as they are held in memory: of any kind, put together block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from hyperir.core.config import Config
+from hyperir.core.docs import Dense, Sparse
+from hyperir.core.errors import CapabilityError
+from hyperir.core.types import Encoder, Strategy
+from hyperir.index.strategies import STRATEGIES
+
+__all__ = ["Held"]
+
+
+class Held:
+    """N documents: vectors in one block of memory, or weights of terms.
+
+    Args:
+        encoder: whose documents they are.
+        documents: N.
+    """
+
+    def __init__(self, encoder: Encoder[Any], documents: int) -> None:
+        sparse = isinstance(encoder.encode_document([], show_progress_bar=False), Sparse)
+        self._vectors = None if sparse else torch.empty(documents, encoder.width)
+        self._parts: list[Sparse] = []
+
+    @property
+    def planned(self) -> int:
+        """Bytes that will be held; of weights of terms nobody knows how many there will be."""
+        return 0 if self._vectors is None else self._vectors.nbytes
+
+    def put(self, start: int, docs: Dense | Sparse) -> None:
+        """Some documents from the place `start` on; blocks come in order."""
+        if isinstance(docs, Sparse):
+            self._parts.append(docs)
+        else:
+            assert self._vectors is not None, "an encoder makes one kind of documents"
+            self._vectors[start : start + len(docs.vectors)] = docs.vectors
+
+    def searched(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
+        """A strategy over them.
+
+        Raises:
+            CapabilityError: it does not serve documents of this kind.
+        """
+        docs, config = self.docs, STRATEGIES.parse(strategy)
+        name = config.model_dump()["type"]
+        kinds = vars(STRATEGIES[name]).get("kinds", (Dense,))
+        if not isinstance(docs, kinds):
+            serving = [each for each in STRATEGIES if type(docs) in vars(STRATEGIES[each]).get("kinds", (Dense,))]
+            raise CapabilityError(
+                f"{name} does not search documents of this kind",
+                expected=" or ".join(kind.__name__ for kind in kinds),
+                got=type(docs).__name__,
+                fix="strategy=" + " or ".join(serving),
+            )
+        return STRATEGIES.build(config, docs=docs)
+
+    @cached_property
+    def docs(self) -> Dense | Sparse:
+        """All of them, (N,)."""
+        return Sparse.cat(self._parts) if self._vectors is None else Dense(self._vectors)
