@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar, runti
 if TYPE_CHECKING:
     from torch import Size, Tensor, dtype
 
-    from hyperir.core.docs import Sparse
+    from hyperir.core.docs import Dense, Sparse
 
 D_co = TypeVar("D_co", bound="Docs", covariant=True)
 D_contra = TypeVar("D_contra", bound="Docs", contravariant=True)
@@ -60,6 +60,15 @@ class SparseLinear(Protocol):
     @property
     def shift(self) -> Tensor: ...  # (Q,)
     def offset(self, weighed: Sparse) -> Tensor | None: ...  # (N,), or None where it is 0
+
+
+@runtime_checkable
+class TokenWise(Protocol):
+    """Capability: f_q(d) = sum over some functions of q of what they make together of the vectors of d."""
+
+    @property
+    def each(self) -> Relevance[Dense]: ...  # functions of single vectors, those of one query side by side
+    def gathered(self, scores: Tensor, indptr: Tensor) -> Tensor: ...  # (each, P) of documents at indptr -> (Q, N)
 
 
 @runtime_checkable

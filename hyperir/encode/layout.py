@@ -11,7 +11,7 @@ from typing import Any, Literal
 from hyperir.core.errors import ModelError
 from hyperir.encode.transformer import read_json
 
-__all__ = ["Layout", "read_layout"]
+__all__ = ["Layout", "modules_of", "optional_json", "read_layout"]
 
 SUPPORTED = {"cls": "cls", "mean": "mean"}
 # Flags of versions before 6, which name one mode in "pooling_mode".
@@ -66,7 +66,7 @@ def read_layout(folder: Path) -> Layout | None:
     """
     if not (folder / "modules.json").is_file():
         return None
-    modules = _modules(folder)
+    modules = modules_of(folder)
     kinds = [kind for kind, _ in modules]
     if kinds[:2] != ["Transformer", "Pooling"] or set(kinds[2:]) - {"Normalize"}:
         raise ModelError(
@@ -75,13 +75,13 @@ def read_layout(folder: Path) -> Layout | None:
             got=", ".join(kinds),
         )
     transformer, pooling = modules[0][1], read_json(modules[1][1] / "config.json")
-    bert = _optional(transformer / "sentence_bert_config.json")
-    settings = _optional(folder / "config_sentence_transformers.json")
+    bert = optional_json(transformer / "sentence_bert_config.json")
+    settings = optional_json(folder / "config_sentence_transformers.json")
     normalize = "Normalize" in kinds
     prompts = {str(k): str(v) for k, v in (settings.get("prompts") or {}).items()}
     if any(prompts.values()) and pooling.get("include_prompt") is False:
         raise ModelError(f"{modules[1][1]} leaves the prompt out of the pooling, which is not supported")
-    length = bert.get("max_seq_length") or _optional(transformer / "tokenizer_config.json").get("model_max_length")
+    length = bert.get("max_seq_length") or optional_json(transformer / "tokenizer_config.json").get("model_max_length")
     return Layout(
         transformer=transformer,
         pool=_pool(pooling, modules[1][1]),
@@ -95,7 +95,7 @@ def read_layout(folder: Path) -> Layout | None:
     )
 
 
-def _modules(folder: Path) -> list[tuple[str, Path]]:
+def modules_of(folder: Path) -> list[tuple[str, Path]]:
     """Kind and folder of each module; their classes moved between versions, their last names did not."""
     path = folder / "modules.json"
     try:
@@ -125,5 +125,6 @@ def _similarity(settings: Mapping[str, Any], folder: Path) -> Any:
     return SIMILARITIES[name]
 
 
-def _optional(path: Path) -> dict[str, Any]:
+def optional_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or nothing where there is no such file."""
     return read_json(path) if path.is_file() else {}

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor, nn
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense, States
+from hyperir.core.docs import Dense, Multi, States
 from hyperir.core.errors import InputError, ModelError
 from hyperir.core.progress import Progress
-from hyperir.core.types import Relevance, Row
+from hyperir.core.types import Docs, Relevance, Row
 from hyperir.encode import load
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.card import model_card
 from hyperir.encode.config import BackboneConfig, ModelConfig, Untrained
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text, query_text, sequence
-from hyperir.relevance import RELEVANCE
+from hyperir.relevance import RELEVANCE, kinds_of
 
 __all__ = ["Model", "WithBackbone"]
 
@@ -57,6 +57,9 @@ class Model(nn.Module):
         self.document = document
         self.query = query
         self.relevance_config = RELEVANCE.parse(relevance)
+        _check_kind(self.kind, self.relevance_config)
+        if self.kind == "multi" and self.shared:
+            query.projection = document.projection  # one map of one transformer's tokens, as in ColBERT
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach into a GPU's
             self.relevance = RELEVANCE.build(
@@ -71,6 +74,11 @@ class Model(nn.Module):
     def width(self) -> int:
         """D, of the documents' vectors."""
         return self.document.width
+
+    @property
+    def kind(self) -> Literal["dense", "multi"]:
+        """Whether a document is one vector, or one of each of its tokens."""
+        return "dense" if self.document.rules is None else "multi"
 
     @property
     def device(self) -> torch.device:
@@ -94,7 +102,7 @@ class Model(nn.Module):
         serves the other.
         """
         # Without what is not there: a newer release with more options still knows the indexes of an older one.
-        side = json.dumps(_without(self.document.config, "project"), sort_keys=True)
+        side = json.dumps(_without(self.document.config, "project", "tokens"), sort_keys=True)
         digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
         if self.document.projection is not None:
             digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())
@@ -102,8 +110,8 @@ class Model(nn.Module):
 
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
-    ) -> Dense:
-        """Vectors of N documents, (N, D) float32 on the model's device.
+    ) -> Any:
+        """Vectors of N documents, `Dense` (N, D) float32 on the model's device; or `Multi`, of every token (`kind`).
 
         Args:
             documents: strings, or rows {"text", "title"?, ...}; any sequence, read once from front to back.
@@ -116,11 +124,13 @@ class Model(nn.Module):
         documents = sequence(documents, "document")
         _check_batch_size(batch_size)
         with self._evaluating(), _bar("Encoding", len(documents), "passages", show_progress_bar) as bar:
+            if self.kind == "multi":
+                return self.document.multi(documents, document_text, batch_size, bar)
             return Dense(self.document.vectors(documents, document_text, batch_size, bar))
 
     def encode_query(
         self, queries: Sequence[str], *, batch_size: int = 32, show_progress_bar: bool | None = None
-    ) -> Relevance[Dense]:
+    ) -> Relevance[Any]:
         """The relevance functions of Q queries, without gradients.
 
         All queries' token states are in memory at once; for very many, call it in blocks.
@@ -139,7 +149,7 @@ class Model(nn.Module):
             states = self.query.many_states(texts, batch_size, bar)
             # Not inference mode: a function's tensors must be able to take part in its gradient at documents.
             with torch.no_grad():
-                f: Relevance[Dense] = self.relevance(states)
+                f: Relevance[Any] = self.relevance(states)
         return f
 
     def states(self, texts: Sequence[str], side: Literal["query", "document"] = "query") -> States:
@@ -151,7 +161,7 @@ class Model(nn.Module):
             raise InputError("a model has two sides", expected="'query' or 'document'", got=repr(side))
         return (self.query if side == "query" else self.document).states(list(sequence(texts, "text")))
 
-    def similarity(self, f: Relevance[Dense], docs: Dense) -> Tensor:
+    def similarity(self, f: Relevance[Any], docs: Docs) -> Tensor:
         """Scores (Q, N), or (Q, K) of own candidates: `f(docs)`."""
         return f(docs)
 
@@ -299,10 +309,22 @@ def _check_batch_size(batch_size: int) -> None:
         raise InputError("nothing fits into such a batch", expected="batch_size of at least 1", got=str(batch_size))
 
 
-def _without(config: Config, optional: str) -> dict[str, Any]:
-    """A configuration's plain values, without an option that is not used."""
+def _check_kind(kind: str, relevance: Config) -> None:
+    """Raise InputError unless the relevance function scores what the documents' side makes."""
+    if (Dense if kind == "dense" else Multi) not in kinds_of(relevance):
+        made = "one vector a document" if kind == "dense" else "a vector of every token of a document"
+        raise InputError(
+            "the relevance function does not score what the documents' side makes",
+            expected=f"one over {made}",
+            got=f"relevance {relevance.model_dump()['type']!r}",
+            fix="`hyperir.encode.colbert.colbert` makes a model with vectors of tokens" if kind == "dense" else "",
+        )
+
+
+def _without(config: Config, *optional: str) -> dict[str, Any]:
+    """A configuration's plain values, without options that are not used."""
     values = config.model_dump(mode="json")
-    return {key: value for key, value in values.items() if key != optional or value is not None}
+    return {key: value for key, value in values.items() if key not in optional or value is not None}
 
 
 def _is_own(backbone: Backbone, with_backbone: WithBackbone) -> bool:
