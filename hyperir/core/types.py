@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Size, Tensor, dtype
@@ -114,6 +114,14 @@ class Encoder(Protocol[D_co]):
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
     ) -> D_co: ...
     def encode_query(self, queries: Sequence[str], *, show_progress_bar: bool | None = None) -> Relevance[Any]: ...
+
+
+@runtime_checkable
+class Kinded(Protocol):
+    """Capability of an encoder: it says whether a document is one vector or several; without it, one."""
+
+    @property
+    def kind(self) -> Literal["dense", "multi"]: ...
 
 
 class Strategy(Protocol[D_co]):
