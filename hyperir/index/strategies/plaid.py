@@ -159,9 +159,9 @@ class Plaid:
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
 
-        A centroid counts as one document scored; so does each document of the last step, of which a budget leaves fewer.
-        Where no more documents are allowed than stay for the last step, or than k, or where the budget pays for them and
-        not for the centroids, all of them are scored and nothing else.
+        A centroid counts as one document scored; so does each document of the last step, of which a budget leaves
+        fewer. Where no more documents are allowed than stay for the last step, or than k, or where the budget pays for
+        them and not for the centroids, all of them are scored and nothing else.
 
         Raises:
             CapabilityError: the function is not one of single vectors put together.
