@@ -62,7 +62,7 @@ def update(
     target = Index.open(folder, model)
     target.rebuilds = False
     found = survey(collection)
-    disk = stored_bytes(found, target.store.width, target.store.dtype)
+    disk = stored_bytes(found, target.store.width, target.store.dtype, target.store.kind)
     say_needs(target.model, collection, found, batch_size, disk=disk)
     replaced = target.update(
         collection.documents(),

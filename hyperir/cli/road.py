@@ -98,7 +98,7 @@ def index(
     from hyperir.search import Index
 
     encoder = load(model)
-    say_needs(encoder, collection, found, batch_size, disk=stored_bytes(found, encoder.width, dtype))
+    say_needs(encoder, collection, found, batch_size, disk=stored_bytes(found, encoder.width, dtype, encoder.kind))
     place = place_at(output)
     new = not place.names("commits")
     target = Index.create(output, encoder, dtype=dtype) if new else Index.open(output, encoder)  # type: ignore[arg-type]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Size, Tensor
 
-__all__ = ["Dense", "Sparse", "States"]
+from hyperir.core.ragged import offsets_of, picked, window
+
+__all__ = ["Dense", "Multi", "Sparse", "States"]
 
 
 @dataclass(frozen=True)
@@ -59,25 +61,11 @@ class Sparse:
 
     def __getitem__(self, rows: Tensor | slice) -> Sparse:
         """The documents at `rows` of an (N,) batch."""
-        n = len(self.indptr) - 1
-        if isinstance(rows, slice):
-            start, stop, step = rows.indices(n)
-            if step == 1:
-                bounds = self.indptr[start : max(start, stop) + 1]
-                first, last = int(bounds[0]), int(bounds[-1])
-                return Sparse(bounds - first, self.terms[first:last], self.weights[first:last])
-            rows = torch.arange(start, stop, step)
-        flat = rows.reshape(-1)
-        if len(flat):
-            low, high = (int(bound) for bound in flat.aminmax())
-            if low < -n or high >= n:
-                raise IndexError(f"row {low if low < -n else high} of {n:,} documents")
-            flat = torch.where(flat < 0, flat + n, flat) if low < 0 else flat
-        starts = self.indptr[flat]
-        lengths = self.indptr[flat + 1] - starts
-        indptr = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
-        places = torch.arange(int(indptr[-1])) + (starts - indptr[:-1]).repeat_interleave(lengths)
-        return Sparse(indptr, self.terms[places], self.weights[places], rows.shape)
+        if isinstance(rows, slice) and (part := window(self.indptr, rows)) is not None:
+            indptr, places = part
+            return Sparse(indptr, self.terms[places], self.weights[places])
+        indptr, chosen, shape = picked(self.indptr, rows)
+        return Sparse(indptr, self.terms[chosen], self.weights[chosen], shape)
 
     @property
     def nbytes(self) -> int:
@@ -121,6 +109,67 @@ class Sparse:
 
 
 @dataclass(frozen=True)
+class Multi:
+    """Several vectors a document, one of each of its tokens; of every document its own number, at least one.
+
+    Args:
+        indptr: (M + 1,) int64 from 0: document i, in row-major order of `shape`, has vectors indptr[i]:indptr[i + 1].
+        vectors: (P, D), floating point.
+        batch: the shape, whose product is M; None is (M,).
+    """
+
+    indptr: Tensor
+    vectors: Tensor
+    batch: Size | None = None
+
+    @property
+    def shape(self) -> Size:
+        return Size([len(self.indptr) - 1]) if self.batch is None else self.batch
+
+    @property
+    def width(self) -> int:
+        return self.vectors.shape[-1]
+
+    @property
+    def nbytes(self) -> int:
+        return self.indptr.nbytes + self.vectors.nbytes
+
+    @property
+    def lengths(self) -> Tensor:
+        """(M,) int64: how many vectors each document has."""
+        return self.indptr.diff()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Tensor | slice) -> Multi:
+        """The documents at `rows` of an (N,) batch; a slice is a view."""
+        if isinstance(rows, slice) and (part := window(self.indptr, rows)) is not None:
+            indptr, places = part
+            return Multi(indptr, self.vectors[places])
+        indptr, chosen, shape = picked(self.indptr, rows)
+        return Multi(indptr, self.vectors[chosen], shape)
+
+    @staticmethod
+    def of_padded(vectors: Tensor, mask: Tensor) -> Multi:
+        """(B, T, D) vectors of B documents without those where the (B, T) mask is false."""
+        return Multi(offsets_of(mask.sum(1)), vectors[mask])
+
+    @staticmethod
+    def of_list(documents: Sequence[Tensor]) -> Multi:
+        """One (T, D) tensor a document, each with its own T; at least one document."""
+        lengths = torch.tensor([len(document) for document in documents])
+        return Multi(offsets_of(lengths), torch.cat(list(documents)))
+
+    @staticmethod
+    def cat(parts: Sequence[Multi]) -> Multi:
+        """One (N,) batch after the other, of one width; at least one of them."""
+        return Multi(
+            offsets_of(torch.cat([part.lengths for part in parts])), torch.cat([part.vectors for part in parts])
+        )
+
+
+@dataclass(frozen=True)
 class States:
     """What a text encoder makes of B texts, and all that a relevance function may read of its query.
 
@@ -128,11 +177,18 @@ class States:
         tokens: (B, T, H), the last hidden states.
         mask: (B, T) boolean, true where a token is real.
         pooled: (B, D), the texts' vectors after pooling and normalisation.
+        vectors: (B, T, D), a vector of every token, where the mask is true, of encoders that make these; else None.
     """
 
     tokens: Tensor
     mask: Tensor
     pooled: Tensor
+    vectors: Tensor | None = None
 
     def __len__(self) -> int:
         return self.tokens.shape[0]
+
+    def __getitem__(self, texts: Tensor | slice) -> States:
+        """The states of some of the texts."""
+        vectors = None if self.vectors is None else self.vectors[texts]
+        return States(self.tokens[texts], self.mask[texts], self.pooled[texts], vectors)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeAlias, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from torch import Size, Tensor, dtype
 
-    from hyperir.core.docs import Sparse
+    from hyperir.core.docs import Dense, Sparse
 
 D_co = TypeVar("D_co", bound="Docs", covariant=True)
 D_contra = TypeVar("D_contra", bound="Docs", contravariant=True)
@@ -63,6 +63,15 @@ class SparseLinear(Protocol):
 
 
 @runtime_checkable
+class TokenWise(Protocol):
+    """Capability: f_q(d) = sum over some functions of q of what they make together of the vectors of d."""
+
+    @property
+    def each(self) -> Relevance[Dense]: ...  # functions of single vectors, those of one query side by side
+    def gathered(self, scores: Tensor, indptr: Tensor) -> Tensor: ...  # (each, P) of documents at indptr -> (Q, N)
+
+
+@runtime_checkable
 class Differentiable(Protocol[D_contra]):
     """Capability: the gradient of f_q at documents, for first-order search and gradient pruning."""
 
@@ -105,6 +114,14 @@ class Encoder(Protocol[D_co]):
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
     ) -> D_co: ...
     def encode_query(self, queries: Sequence[str], *, show_progress_bar: bool | None = None) -> Relevance[Any]: ...
+
+
+@runtime_checkable
+class Kinded(Protocol):
+    """Capability of an encoder: it says whether a document is one vector or several; without it, one."""
+
+    @property
+    def kind(self) -> Literal["dense", "multi"]: ...
 
 
 class Strategy(Protocol[D_co]):

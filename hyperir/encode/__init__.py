@@ -29,7 +29,8 @@ def load(
 
     Args:
         name: a bundled model ("hyperir-minilm"); or a folder or hub id of a HyperIR model, an official Hypencoder
-            checkpoint, a sentence-transformers model or a plain transformers model (read with mean pooling and cosine).
+            checkpoint, a ColBERT of PyLate or Stanford's code, a sentence-transformers model, or a plain transformers
+            model (read with mean pooling and cosine).
         revision: a branch, tag or commit of the hub's repository.
         cache_dir: where downloads are kept; the hub's own default if None.
         local_files_only: never use the network; so does the environment variable HF_HUB_OFFLINE=1.

@@ -16,6 +16,7 @@ __all__ = [
     "ModelConfig",
     "TermsConfig",
     "TextEncoderConfig",
+    "TokensConfig",
     "Untrained",
 ]
 
@@ -44,15 +45,33 @@ class TermsConfig(Config):
         return self
 
 
+class TokensConfig(Config):
+    """How one side turns a text into a vector of every token, as ColBERT does.
+
+    Args:
+        marker: a token put behind the first one, which tells queries from documents; "" for none.
+        fill: the token that fills every text up to `max_length` and has vectors like any other; "" for none.
+        attend: whether the transformer attends to what fills up.
+        skip: tokens that get no vector, as punctuation in documents.
+    """
+
+    marker: str = ""
+    fill: str = ""
+    attend: bool = False
+    skip: tuple[str, ...] = ()
+
+
 class TextEncoderConfig(Config):
     """How one side, queries or documents, turns token states into vectors.
 
     Args:
-        pool: "cls", "mean", or "mean_unmasked" (see :mod:`hyperir.encode.pool`).
+        pool: "cls", "mean", or "mean_unmasked" (see :mod:`hyperir.encode.pool`); with `tokens` it is not used.
         normalize: vectors get length 1.
         prompt: put before every text.
         max_length: tokens of a text, special tokens included; the rest is cut off.
-        project: D after a learned linear map of the vectors, which comes last; None leaves them as wide as the states.
+        project: D after a learned linear map of the vectors, which comes last, and with `tokens`
+            before they get length 1; None leaves them as wide as the states.
+        tokens: a vector of every token instead of one of the text; None for one of the text.
         terms: weights of a vocabulary's terms in place of a vector; then `pool` is not used.
     """
 
@@ -61,12 +80,15 @@ class TextEncoderConfig(Config):
     prompt: str = ""
     max_length: int = Field(default=512, ge=4)
     project: int | None = Field(default=None, ge=1)
+    tokens: TokensConfig | None = None
     terms: TermsConfig | None = None
 
     @model_validator(mode="after")
     def _terms_alone(self) -> TextEncoderConfig:
         if self.terms is not None and (self.normalize or self.project is not None):
             raise ValueError("terms: their weights are neither normalised nor projected")
+        if self.terms is not None and self.tokens is not None:
+            raise ValueError("terms: a text is weights of terms, or vectors of tokens")
         return self
 
 

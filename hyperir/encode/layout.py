@@ -12,7 +12,7 @@ from hyperir.core.errors import ModelError
 from hyperir.encode.layout_sparse import SparseModules, read_sparse_modules
 from hyperir.encode.transformer import read_json
 
-__all__ = ["Layout", "read_layout"]
+__all__ = ["Layout", "modules_of", "optional_json", "read_layout"]
 
 SUPPORTED = {"cls": "cls", "mean": "mean"}
 # Flags of versions before 6, which name one mode in "pooling_mode".
@@ -69,7 +69,7 @@ def read_layout(folder: Path) -> Layout | None:
     """
     if not (folder / "modules.json").is_file():
         return None
-    modules = _modules(folder)
+    modules = modules_of(folder)
     sparse = read_sparse_modules(folder, modules)
     if sparse is not None:
         return _sparse_layout(folder, sparse)
@@ -81,8 +81,8 @@ def read_layout(folder: Path) -> Layout | None:
             got=", ".join(kinds),
         )
     transformer, pooling = modules[0][1], read_json(modules[1][1] / "config.json")
-    bert = _optional(transformer / "sentence_bert_config.json")
-    settings = _optional(folder / "config_sentence_transformers.json")
+    bert = optional_json(transformer / "sentence_bert_config.json")
+    settings = optional_json(folder / "config_sentence_transformers.json")
     normalize = "Normalize" in kinds
     prompts = {str(k): str(v) for k, v in (settings.get("prompts") or {}).items()}
     if any(prompts.values()) and pooling.get("include_prompt") is False:
@@ -100,8 +100,8 @@ def read_layout(folder: Path) -> Layout | None:
 
 
 def _sparse_layout(folder: Path, sparse: SparseModules) -> Layout:
-    bert = _optional(sparse.transformer / "sentence_bert_config.json")
-    settings = _optional(folder / "config_sentence_transformers.json")
+    bert = optional_json(sparse.transformer / "sentence_bert_config.json")
+    settings = optional_json(folder / "config_sentence_transformers.json")
     if (settings.get("similarity_fn_name") or "dot") != "dot":
         got = str(settings["similarity_fn_name"])
         raise ModelError(f"the similarity of {folder} is not supported", expected="dot, of weights of terms", got=got)
@@ -117,12 +117,12 @@ def _sparse_layout(folder: Path, sparse: SparseModules) -> Layout:
 
 
 def _length(transformer: Path, bert: Mapping[str, Any]) -> int | None:
-    length = bert.get("max_seq_length") or _optional(transformer / "tokenizer_config.json").get("model_max_length")
+    length = bert.get("max_seq_length") or optional_json(transformer / "tokenizer_config.json").get("model_max_length")
     # transformers writes a huge number where a tokenizer has no limit.
     return int(length) if length is not None and length < 1e6 else None
 
 
-def _modules(folder: Path) -> list[tuple[str, Path]]:
+def modules_of(folder: Path) -> list[tuple[str, Path]]:
     """Kind and folder of each module; their classes moved between versions, their last names did not."""
     path = folder / "modules.json"
     try:
@@ -152,5 +152,6 @@ def _similarity(settings: Mapping[str, Any], folder: Path) -> Any:
     return SIMILARITIES[name]
 
 
-def _optional(path: Path) -> dict[str, Any]:
+def optional_json(path: Path) -> dict[str, Any]:
+    """A JSON object, or nothing where there is no such file."""
     return read_json(path) if path.is_file() else {}

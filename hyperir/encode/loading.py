@@ -75,10 +75,17 @@ def _read(folder: Path, name: str, dtype: torch.dtype | None, options: HubOption
         from hyperir.encode.official import read_official
 
         return read_official(folder, values, name, dtype, options)
+    from hyperir.encode import colbert
+
+    for known, read in ((colbert.is_pylate, colbert.read_pylate), (colbert.is_stanford, colbert.read_stanford)):
+        if known(folder):
+            model = read(folder, name, options)
+            _cast(model.document.backbone, dtype)
+            return model
     if "model_type" not in values and not (folder / "modules.json").is_file():
         raise ModelError(
             f"the config.json of {folder} is of no known kind",
-            expected="a HyperIR, official Hypencoder, sentence-transformers or transformers model",
+            expected="a HyperIR, official Hypencoder, sentence-transformers, PyLate, ColBERT or transformers model",
         )
     return _read_theirs(folder, name, dtype, options)
 

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense, Sparse, States
+from hyperir.core.docs import Dense, Multi, Sparse, States
 from hyperir.core.errors import InputError, ModelError
 from hyperir.core.progress import Progress
-from hyperir.core.types import Relevance, Row
+from hyperir.core.types import Docs, Relevance, Row
 from hyperir.encode import load
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.card import model_card
@@ -25,7 +25,7 @@ from hyperir.encode.config import BackboneConfig, ModelConfig, Untrained
 from hyperir.encode.terms import encoded_terms
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text, query_text, sequence
-from hyperir.relevance import RELEVANCE
+from hyperir.relevance import RELEVANCE, kinds_of
 from hyperir.relevance.sparse import SparseInner, as_stored
 
 __all__ = ["Model", "WithBackbone"]
@@ -60,6 +60,9 @@ class Model(nn.Module):
         self.query = query
         self.relevance_config = RELEVANCE.parse(relevance)
         _check_sides(document, query, self.relevance_config)
+        _check_kind(self.kind, self.relevance_config)
+        if self.kind == "multi" and self.shared:
+            query.projection = document.projection  # one map of one transformer's tokens, as in ColBERT
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(seed)  # the CPU's alone: torch.manual_seed would reach into a GPU's
             self.relevance = RELEVANCE.build(
@@ -76,9 +79,11 @@ class Model(nn.Module):
         return self.document.width
 
     @property
-    def kind(self) -> Literal["dense", "sparse"]:
-        """Whether a document is a vector, or weights of terms."""
-        return "dense" if self.document.terms is None else "sparse"
+    def kind(self) -> Literal["dense", "multi", "sparse"]:
+        """Whether a document is one vector, one of each of its tokens, or weights of terms."""
+        if self.document.terms is not None:
+            return "sparse"
+        return "dense" if self.document.rules is None else "multi"
 
     @property
     def device(self) -> torch.device:
@@ -102,7 +107,7 @@ class Model(nn.Module):
         serves the other.
         """
         # Without what is not there: a newer release with more options still knows the indexes of an older one.
-        side = json.dumps(_without(self.document.config, "project", "terms"), sort_keys=True)
+        side = json.dumps(_without(self.document.config, "project", "tokens", "terms"), sort_keys=True)
         digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
         if self.document.projection is not None:
             digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())
@@ -113,7 +118,8 @@ class Model(nn.Module):
     def encode_document(
         self, documents: Sequence[Row | str], *, batch_size: int = 32, show_progress_bar: bool | None = None
     ) -> Any:
-        """Of N documents the vectors, `Dense` (N, D) float32 on the model's device; or weights of terms, `Sparse` (N,).
+        """What N documents become, by `kind`: `Dense` (N, D) float32 on the model's device; `Multi` (N,), with a vector
+        of every token; or `Sparse` (N,), weights of terms.
 
         Args:
             documents: strings, or rows {"text", "title"?, ...}; any sequence, read once from front to back.
@@ -128,6 +134,8 @@ class Model(nn.Module):
         with self._evaluating(), _bar("Encoding", len(documents), "passages", show_progress_bar) as bar:
             if self.kind == "sparse":
                 return encoded_terms(self.document, documents, document_text, batch_size, bar)
+            if self.kind == "multi":
+                return self.document.multi(documents, document_text, batch_size, bar)
             return Dense(self.document.vectors(documents, document_text, batch_size, bar))
 
     def encode_query(
@@ -159,7 +167,7 @@ class Model(nn.Module):
         """f of Q queries over what `encode_document` gives; `relevance` is its part that learns."""
         if self.kind == "sparse":
             return _inner(Sparse.of_dense(states.pooled.cpu()))
-        f: Relevance[Dense] = self.relevance(states)
+        f: Relevance[Any] = self.relevance(states)
         return f
 
     def states(self, texts: Sequence[str], side: Literal["query", "document"] = "query") -> States:
@@ -171,7 +179,7 @@ class Model(nn.Module):
             raise InputError("a model has two sides", expected="'query' or 'document'", got=repr(side))
         return (self.query if side == "query" else self.document).states(list(sequence(texts, "text")))
 
-    def similarity(self, f: Relevance[Any], docs: Dense | Sparse) -> Tensor:
+    def similarity(self, f: Relevance[Any], docs: Docs) -> Tensor:
         """Scores (Q, N), or (Q, K) of own candidates: `f(docs)`."""
         return f(docs)
 
@@ -338,6 +346,18 @@ def _check_sides(document: TextEncoder, query: TextEncoder, relevance: Config) -
             "weights of terms meet in an inner product",
             expected='relevance "dot"',
             got=repr(relevance.model_dump()["type"]),
+        )
+
+
+def _check_kind(kind: str, relevance: Config) -> None:
+    """Raise InputError unless the relevance function scores what the documents' side makes."""
+    if (Multi if kind == "multi" else Dense) not in kinds_of(relevance):
+        made = "a vector of every token of a document" if kind == "multi" else "one vector a document"
+        raise InputError(
+            "the relevance function does not score what the documents' side makes",
+            expected=f"one over {made}",
+            got=f"relevance {relevance.model_dump()['type']!r}",
+            fix="" if kind == "multi" else "`hyperir.encode.colbert.colbert` makes a model with vectors of tokens",
         )
 
 

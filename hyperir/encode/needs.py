@@ -15,6 +15,7 @@ from hyperir.corpus.collection import Collection
 
 __all__ = ["Survey", "say_needs", "stored_bytes", "survey"]
 
+CHARACTERS = 4.5  # of a token, as English texts have
 WORK = 200e6  # bytes that encoding itself takes, beyond what the process holds already
 
 
@@ -75,9 +76,13 @@ def say_needs(
     )
 
 
-def stored_bytes(found: Survey, width: int, dtype: str) -> float:
-    """What an index takes on the disk: vectors are stored twice, with the rows, and packed for searching."""
-    return 2 * found.documents * width * (4 if dtype == "float32" else 2) + 1.1 * found.characters
+def stored_bytes(found: Survey, width: int, dtype: str, kind: str = "dense") -> float:
+    """What an index takes on the disk: vectors are stored twice, with the rows, and packed for searching.
+
+    Of documents with a vector of every token, a token of `CHARACTERS` is assumed.
+    """
+    vectors = found.documents if kind == "dense" else found.characters / CHARACTERS + 3 * found.documents
+    return 2 * vectors * width * (4 if dtype == "float32" else 2) + 1.1 * found.characters
 
 
 def _length(row: Row) -> int:

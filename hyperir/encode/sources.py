@@ -12,7 +12,7 @@ from hyperir.core.errors import ModelError
 __all__ = ["HubOptions", "bundled", "locate", "offline"]
 
 # Files that may be asked of a hub repository: never code.
-WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "README.md"]
+WANTED = ["*.json", "*.safetensors", "*.txt", "*.model", "*.metadata", "README.md"]
 UNWANTED = ["onnx/*", "openvino/*", "*/onnx/*", "*/openvino/*"]
 
 ALIASES = {"all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}

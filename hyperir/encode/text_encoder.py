@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hyperir.core.docs import States
+from hyperir.core.docs import Multi, States
 from hyperir.core.progress import Progress
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import TextEncoderConfig
-from hyperir.encode.pool import POOLINGS
+from hyperir.encode.pool import POOLINGS, mean
 from hyperir.encode.terms import Terms
+from hyperir.encode.token_rules import TokenRules
 from hyperir.encode.tokenizer import TokenBatch, batches
 
 __all__ = ["TextEncoder"]
@@ -43,6 +44,7 @@ class TextEncoder(nn.Module):
         if config.project is not None:
             self.projection = nn.Linear(backbone.width, config.project, bias=False)
         self.terms = None if config.terms is None else Terms(config.terms, backbone.head)
+        self.rules = None if config.tokens is None else TokenRules(config.tokens, backbone.tokenizer)
 
     @property
     def width(self) -> int:
@@ -60,6 +62,8 @@ class TextEncoder(nn.Module):
         if self.terms is not None and self.terms.config.pool == "bag":
             pooled = self.terms.of_ids(ids, mask, self.backbone.tokenizer.pad_id)
             return States(pooled.new_zeros(*ids.shape, 0), real, pooled)  # no transformer was asked
+        if self.rules is not None:
+            return self._of_tokens(self.rules, ids, mask)
         tokens = self.backbone(ids, mask).float()
         if self.terms is not None:
             assert self.backbone.head is not None, "checked by Terms"
@@ -71,12 +75,23 @@ class TextEncoder(nn.Module):
             pooled = self.projection(pooled)
         return States(tokens, real, pooled)
 
+    def _of_tokens(self, rules: TokenRules, ids: Tensor, mask: Tensor | None) -> States:
+        """States with a vector of every token; the pooled one is their mean."""
+        tokens = self.backbone(ids, rules.attended(ids, mask)).float()
+        vectors = tokens if self.projection is None else self.projection(tokens)
+        if self.config.normalize:
+            vectors = F.normalize(vectors, dim=-1)
+        kept = rules.kept(ids, mask)
+        return States(tokens, kept, mean(vectors, kept), vectors)
+
     def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text with its prompt, cut to the side's length."""
-        prompt, terms = self.config.prompt, self.config.terms
+        prompt, length, terms, rules = self.config.prompt, self.config.max_length, self.config.terms, self.rules
         texts = [prompt + text for text in texts] if prompt else texts
+        if rules is not None:
+            return rules.arranged(self.backbone.tokenizer(texts, rules.room(length)), length)
         special = terms is None or terms.pool != "bag"  # [CLS] is no term of a query
-        return self.backbone.tokenizer(texts, self.config.max_length, special=special)
+        return self.backbone.tokenizer(texts, length, special=special)
 
     def states(self, texts: Sequence[str]) -> States:
         """All texts' states in one padded batch, differentiable unless the caller turned gradients off."""
@@ -84,9 +99,8 @@ class TextEncoder(nn.Module):
         if not ids:
             return self._empty()
         [batch] = batches(ids, self.backbone.tokenizer.pad_id, len(ids), None)
-        states = self(batch)
-        back = torch.argsort(batch.rows).to(states.tokens.device)
-        return States(states.tokens[back], states.mask[back], states.pooled[back])
+        states: States = self(batch)
+        return states[torch.argsort(batch.rows).to(states.tokens.device)]
 
     def many_states(self, texts: Sequence[str], batch_size: int, bar: Progress) -> States:
         """All texts' states, computed in batches and padded to the longest."""
@@ -97,6 +111,7 @@ class TextEncoder(nn.Module):
         tokens = torch.zeros(len(ids), longest, self.backbone.width, device=device)
         mask = torch.zeros(len(ids), longest, dtype=torch.bool, device=device)
         pooled = torch.empty(len(ids), self.width, device=device)
+        vectors = None if self.rules is None else torch.zeros(len(ids), longest, self.width, device=device)
         with torch.inference_mode():
             for batch in self.batches(ids, batch_size):
                 states, rows = self(batch), batch.rows.to(device)
@@ -104,8 +119,10 @@ class TextEncoder(nn.Module):
                 tokens[rows, :length] = states.tokens
                 mask[rows, :length] = states.mask
                 pooled[rows] = states.pooled
+                if vectors is not None:
+                    vectors[rows, :length] = states.vectors
                 bar.advance(len(rows))
-        return States(tokens, mask, pooled)
+        return States(tokens, mask, pooled, vectors)
 
     def vectors(self, texts: Sequence[Any], as_text: Callable[[Any], str], batch_size: int, bar: Progress) -> Tensor:
         """(N, D) vectors of N texts in their order, on the backbone's device.
@@ -130,6 +147,25 @@ class TextEncoder(nn.Module):
                     bar.advance(len(batch.rows))
         return out
 
+    def multi(self, texts: Sequence[Any], as_text: Callable[[Any], str], batch_size: int, bar: Progress) -> Multi:
+        """The vectors of the tokens of N texts in their order, on the backbone's device; arguments as of `vectors`."""
+        device = self.backbone.device
+        nothing = torch.zeros(1, dtype=torch.int64, device=device)
+        done = [Multi(nothing, torch.empty(0, self.width, device=device))]
+        with torch.inference_mode():
+            for start in range(0, len(texts), WINDOW):
+                ids = self.tokenize([as_text(texts[i]) for i in range(start, min(start + WINDOW, len(texts)))])
+                rows, parts = [], []
+                for batch in self.batches(ids, batch_size):
+                    states = self(batch)
+                    rows.append(batch.rows)
+                    parts.append(Multi.of_padded(states.vectors, states.mask))
+                    bar.advance(len(batch.rows))
+                done.append(Multi.cat(parts)[torch.argsort(torch.cat(rows)).to(device)])
+        found = Multi.cat(done)
+        # Made outside of inference mode, so that the vectors may take part in training later.
+        return Multi(found.indptr.clone(), found.vectors.clone())
+
     def batches(self, ids: Sequence[Sequence[int]], batch_size: int) -> Iterator[TokenBatch]:
         """Batches of token ids, of a size that suits the device."""
         limit = CPU_TOKENS if self.backbone.device.type == "cpu" else None
@@ -139,4 +175,5 @@ class TextEncoder(nn.Module):
         device = self.backbone.device
         tokens = torch.zeros(0, 1, self.backbone.width, device=device)
         mask = torch.zeros(0, 1, dtype=torch.bool, device=device)
-        return States(tokens, mask, torch.zeros(0, self.width, device=device))
+        vectors = None if self.rules is None else torch.zeros(0, 1, self.width, device=device)
+        return States(tokens, mask, torch.zeros(0, self.width, device=device), vectors)

@@ -15,10 +15,9 @@ from hyperir.index import tombstones
 from hyperir.index.commit import Commit, Structure
 from hyperir.index.covered import Covered
 from hyperir.index.engines import ENGINES, Kept, Tabled
-from hyperir.index.packed import packed_files
 from hyperir.index.place import Place
-from hyperir.index.stored import StoredDocs
-from hyperir.index.strategies import STRATEGIES, Buildable
+from hyperir.index.stored import stored_docs
+from hyperir.index.strategies import STRATEGIES, Buildable, check_serves
 from hyperir.index.structures import KEYS, Made, type_of
 
 __all__ = ["can_rebuild", "make", "takes_functions"]
@@ -45,7 +44,8 @@ def make(place: Place, commit: Commit, config: Config, functions: Relevance[Any]
         raise InputError(f"{kind} is built without queries", fix="leave them out")
     if not commit.documents:
         raise InputError("an index without documents has nothing to build of", fix="add documents first")
-    docs = StoredDocs(packed_files(place, commit), commit.width, commit.dtype)
+    check_serves(config, commit.kind)
+    docs = stored_docs(place, commit)
     alive = ~tombstones.among(docs.keys.numpy(), tombstones.read(place, commit))
     covered = Covered(docs, docs.keys[torch.from_numpy(alive)])
     given: tuple[Any, ...] = (functions,) if takes_functions(config) else ()

@@ -26,6 +26,7 @@ __all__ = [
     "EncoderRecord",
     "FileRecord",
     "Generation",
+    "Kind",
     "Structure",
     "check_files",
     "damaged",
@@ -37,7 +38,7 @@ __all__ = [
     "publish",
 ]
 
-FORMAT = 3
+FORMAT = 4
 FOLDER = "commits"
 MANIFESTS = "rows.lance/_versions/"
 TRANSACTIONS = "rows.lance/_transactions/"
@@ -45,6 +46,7 @@ INDICES = "rows.lance/_indices/"
 NAME = re.compile(r"(\d{12})\.json")
 
 Dtype = Literal["float32", "float16"]
+Kind = Literal["dense", "multi"]  # of documents: one vector, or one of each token
 
 
 class Apart(Config):
@@ -80,10 +82,14 @@ class EncoderRecord(Config):
 
 
 class Generation(Config):
-    """An immutable file of packed vectors and how many rows it holds, dead ones included."""
+    """An immutable file of packed vectors and how many rows it holds, dead ones included.
+
+    `vectors` counts the vectors of documents that have several; None where each has one.
+    """
 
     file: str
     documents: int
+    vectors: int | None = None
 
 
 class Column(Config):
@@ -145,6 +151,7 @@ class Commit(Config):
     empty_texts: int
     width: int
     dtype: Dtype
+    kind: Kind = "dense"
     encoder: EncoderRecord | None
     metadata: tuple[Column, ...] | None
     generations: tuple[Generation, ...]
@@ -166,6 +173,8 @@ class Commit(Config):
     def _agree(self) -> Commit:
         if sum(g.documents for g in self.generations) != self.stored:
             raise ValueError("the generations do not add up to the rows stored")
+        if any((g.vectors is None) != (self.kind == "dense") for g in self.generations):
+            raise ValueError("generations of another kind of documents")
         named = {g.file for g in self.generations} | set(self.tombstones)
         named |= {file for structure in self.structures for file in structure.files}
         if unknown := named - self.files.keys():
@@ -237,7 +246,7 @@ def _migrated(record: dict[str, Any]) -> dict[str, Any]:
     """A commit of an older format, said in the words of this one."""
     if record.get("format_version") == 1:  # before deletions and scalar indices
         record = {**record, "format_version": 2, "stored": record.get("documents"), "indexed": (), "change": ""}
-    if record.get("format_version") == 2:  # before structures, and a second hash of files of rows
+    if record.get("format_version") in (2, 3):  # before structures and a second hash; before several vectors a document
         record = {**record, "format_version": FORMAT}
     return record
 

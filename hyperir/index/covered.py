@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Size, Tensor
 
-from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.types import Hits, Relevance, Strategy
-from hyperir.index.stored import StoredDocs
+from hyperir.index.stored import Stored
 from hyperir.index.strategies.exact import Exact, ExactConfig
 from hyperir.index.table import RowTable
 from hyperir.index.topk import best, check_allowed, check_budget, need_k
@@ -30,7 +29,7 @@ class Covered:
         table: the rows of the index, for engines that search them.
     """
 
-    def __init__(self, docs: StoredDocs, keys: Tensor, table: RowTable | None = None) -> None:
+    def __init__(self, docs: Stored, keys: Tensor, table: RowTable | None = None) -> None:
         self._docs, self.keys, self.table = docs, keys, table
         self.rows = torch.searchsorted(docs.keys, keys).clamp_max(len(docs) - 1)
         self.present = docs.keys[self.rows] == keys
@@ -39,11 +38,11 @@ class Covered:
     def shape(self) -> Size:
         return self.rows.shape
 
-    def __getitem__(self, numbers: Tensor | slice) -> Dense:
+    def __getitem__(self, numbers: Tensor | slice) -> Any:
         """The documents with these numbers; a slice is a view where they stand side by side."""
         rows = self.rows[numbers]
         if isinstance(numbers, slice) and len(rows) and bool((rows.diff() == 1).all()):
-            return self._docs[int(rows[0]) : int(rows[-1]) + 1]
+            return self._docs[slice(int(rows[0]), int(rows[-1]) + 1)]
         return self._docs[rows]
 
 
@@ -56,7 +55,7 @@ class Grown:
         docs: the whole index, (N,).
     """
 
-    def __init__(self, strategy: Strategy[Any], covered: Covered, docs: StoredDocs) -> None:
+    def __init__(self, strategy: Strategy[Any], covered: Covered, docs: Stored) -> None:
         self._strategy, self._covered = strategy, covered
         self._exact = Exact(ExactConfig(), docs=docs)
         self._later = torch.ones(len(docs), dtype=torch.bool)

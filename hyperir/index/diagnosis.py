@@ -16,7 +16,7 @@ from hyperir.index import tombstones
 from hyperir.index.commit import INDICES, TRANSACTIONS, Commit
 from hyperir.index.packed import FILE, packed_files
 from hyperir.index.place import Place
-from hyperir.index.stored import StoredDocs
+from hyperir.index.stored import all_keys
 from hyperir.index.tombstones import Keys, among
 from hyperir.index.verify import Problem, disagreements, hash_all, read_commits, wrong_structures
 
@@ -178,7 +178,7 @@ def _changed(place: Place, base: Commit, newest: Commit | None, damaged: set[str
 
 
 def _living(place: Place, commit: Commit) -> Keys:
-    keys: Keys = StoredDocs(packed_files(place, commit), commit.width, commit.dtype).keys.numpy()
+    keys: Keys = all_keys(packed_files(place, commit)).numpy()
     living: Keys = keys[~among(keys, tombstones.read(place, commit))]
     return living
 

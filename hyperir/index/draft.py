@@ -116,6 +116,7 @@ class Draft:
             empty_texts=self.empty_texts,
             width=base.width,
             dtype=base.dtype,
+            kind=base.kind,
             encoder=base.encoder,
             metadata=self.metadata,
             generations=self.generations,

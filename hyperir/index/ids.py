@@ -16,7 +16,7 @@ from hyperir.index.lookup import find
 from hyperir.index.packed import packed_files
 from hyperir.index.pending import Pending
 from hyperir.index.place import Place
-from hyperir.index.stored import StoredDocs
+from hyperir.index.stored import all_keys
 from hyperir.index.table import RowTable
 from hyperir.index.tombstones import Keys, among
 
@@ -86,7 +86,7 @@ class TakenIds:
     def keys(self) -> Keys:
         """Of every row of the base, ascending."""
         base = self._base
-        keys: Keys = StoredDocs(packed_files(self._rows.place, base), base.width, base.dtype).keys.numpy()
+        keys: Keys = all_keys(packed_files(self._rows.place, base)).numpy()
         return keys
 
     def find(self, ids: Sequence[str], dead: Keys) -> dict[str, Taken]:

@@ -13,7 +13,7 @@ from hyperir.index.commit import Column
 from hyperir.index.filters import Filter, parse
 from hyperir.index.held import LIMIT, Held
 from hyperir.index.predicates import Target, predicate, targets
-from hyperir.index.stored import StoredDocs
+from hyperir.index.stored import Stored
 from hyperir.index.table import RowTable
 
 __all__ = ["Masks"]
@@ -31,9 +31,7 @@ class Masks:
         held: bytes of columns kept in memory; with 0 Lance evaluates every filter.
     """
 
-    def __init__(
-        self, table: RowTable, columns: tuple[Column, ...] | None, docs: StoredDocs, held: int = LIMIT
-    ) -> None:
+    def __init__(self, table: RowTable, columns: tuple[Column, ...] | None, docs: Stored, held: int = LIMIT) -> None:
         self._table, self._columns, self._docs = table, columns, docs
         self._kept: OrderedDict[str, Tensor] = OrderedDict()
         self._held = Held(table, len(docs), held)

@@ -12,7 +12,8 @@ from hyperir.index import table
 from hyperir.index.commit import Generation
 from hyperir.index.draft import Draft
 from hyperir.index.packed import FILE, Packed, PackedWriter, packed_files
-from hyperir.index.table import RowTable
+from hyperir.index.schema import vectors_of
+from hyperir.index.table import RowTable, batch_of
 from hyperir.index.tombstones import Keys, among
 
 __all__ = ["copy_live", "full", "merge_from", "replace", "sizes_of", "smaller"]
@@ -126,8 +127,10 @@ def copy_live(
 
     base = draft.base
     name = f"ann/{uuid.uuid4().hex}/{FILE}"
-    batches = rows.stream(fragments)  # here, so that damage is found before anything is written
-    packed = PackedWriter(draft.place.begin(name), base.width, base.dtype)
+    batches = rows.stream(
+        fragments, batch=batch_of(base.kind)
+    )  # here, so that damage is found before anything is written
+    packed = PackedWriter(draft.place.begin(name), base.width, base.dtype, base.kind)
 
     def live() -> Iterator[Any]:
         for batch in batches:
@@ -136,7 +139,7 @@ def copy_live(
             if dead.any():
                 kept = batch.filter(pa.array(~dead))
             if len(kept):
-                packed.write(kept.column("vector").flatten().to_numpy().reshape(-1, base.width))
+                packed.write(*vectors_of(kept.column("vector"), base.width, base.kind))
                 yield kept
 
     try:
@@ -148,7 +151,7 @@ def copy_live(
     if not packed.documents:
         draft.place.remove([name])
         return written, []
-    return written, [Generation(file=name, documents=packed.documents)]
+    return written, [Generation(file=name, documents=packed.documents, vectors=packed.vectors)]
 
 
 def _mapped(draft: Draft, generations: Sequence[Generation]) -> list[Packed]:

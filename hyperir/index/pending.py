@@ -15,7 +15,7 @@ from hyperir.index import table
 from hyperir.index.commit import Column, Generation
 from hyperir.index.draft import Draft
 from hyperir.index.packed import FILE, PackedWriter
-from hyperir.index.schema import arrow_schema, encode, infer
+from hyperir.index.schema import arrow_schema, encode, infer, vector_column
 from hyperir.index.table import RowTable
 
 __all__ = ["Pending"]
@@ -30,6 +30,7 @@ class _Block:
 
     rows: Any  # an Arrow table
     vectors: np.ndarray[Any, Any]
+    lengths: np.ndarray[Any, Any] | None
     columns: tuple[Column, ...]
     empty: list[int]  # keys of those without text
 
@@ -53,12 +54,15 @@ class Pending:
         self._packed: PackedWriter | None = None
         self._name = f"ann/{uuid.uuid4().hex}/{FILE}"
 
-    def prepare(self, rows: Sequence[Row], vectors: np.ndarray[Any, Any], place: int) -> _Block:
+    def prepare(
+        self, rows: Sequence[Row], vectors: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any] | None, place: int
+    ) -> _Block:
         """Turn checked rows and vectors into what is written; nothing changes yet.
 
         Args:
             rows: the documents.
-            vectors: (len(rows), D), of the index's type.
+            vectors: (len(rows), D), of the index's type; or (P, D) of rows with several each.
+            lengths: (len(rows),) how many each has, where it is several; else None.
             place: of `rows[0]` in this add, for errors.
 
         Raises:
@@ -69,23 +73,24 @@ class Pending:
         base = self._draft.base
         if self.columns is None:
             columns, kinds = infer(rows)
-            schema = arrow_schema(kinds, base.width, base.dtype)
+            schema = arrow_schema(kinds, base.width, base.dtype, base.kind)
         else:
             columns, schema = self.columns, self._known_schema()
         first = self._draft.next_key + self.added
         # The block may stay in the buffer after the caller has reused his arrays.
-        flat = pa.array(np.array(vectors, order="C").reshape(-1))
+        own = vector_column(np.array(vectors, order="C"), lengths)
         values = {
             "key": pa.array(np.arange(first, first + len(rows))),
             "id": pa.array([row["id"] for row in rows], pa.string()),
             "title": pa.array([row.get("title") for row in rows], pa.string()),
             "text": pa.array([row["text"] for row in rows], pa.string()),
             **encode(rows, columns, {field.name: field.type for field in schema}, place),
-            "vector": pa.FixedSizeListArray.from_arrays(flat, base.width),
+            "vector": own,
         }
         return _Block(
             rows=pa.table([values[name] for name in schema.names], schema=schema),
             vectors=vectors,
+            lengths=lengths,
             columns=columns,
             empty=[first + number for number, row in enumerate(rows) if not row["text"].strip()],
         )
@@ -105,8 +110,9 @@ class Pending:
         """Add a prepared block."""
         draft = self._draft
         if self._packed is None:
-            self._packed = PackedWriter(draft.place.begin(self._name), draft.base.width, draft.base.dtype)
-        self._packed.write(block.vectors)
+            base = draft.base
+            self._packed = PackedWriter(draft.place.begin(self._name), base.width, base.dtype, base.kind)
+        self._packed.write(block.vectors, block.lengths)
         self.columns, self._schema = block.columns, block.rows.schema
         self._buffer.append(block.rows)
         if sum(part.nbytes for part in self._buffer) >= BUFFER:
@@ -139,7 +145,10 @@ class Pending:
         starts = range(draft.next_key, end, BLOCK)
         self._packed.finish(np.arange(start, min(start + BLOCK, end)) for start in starts)
         draft.version = table.append(self._table(), self._fragments, self._schema)
-        draft.generations = (*draft.generations, Generation(file=self._name, documents=self.added))
+        draft.generations = (
+            *draft.generations,
+            Generation(file=self._name, documents=self.added, vectors=self._packed.vectors),
+        )
         draft.next_key = end
         draft.empty_texts += len(self.empty)
         draft.metadata = self.columns

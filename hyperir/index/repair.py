@@ -20,7 +20,8 @@ from hyperir.index.diagnosis import Plan, diagnose, without
 from hyperir.index.draft import Draft
 from hyperir.index.packed import PackedWriter
 from hyperir.index.place import TEMPORARY, Hold, Place, place_at
-from hyperir.index.table import RowTable
+from hyperir.index.schema import vectors_of
+from hyperir.index.table import RowTable, batch_of
 from hyperir.index.writer import disk, fenced
 
 __all__ = ["Plan", "repair"]
@@ -112,11 +113,11 @@ def _rebuild(place: Place, commit: Commit, name: str) -> None:
     temporary = name + TEMPORARY
     place.remove([temporary])
     path = place.begin(temporary)
-    packed, keys = PackedWriter(path, commit.width, commit.dtype), []
+    packed, keys = PackedWriter(path, commit.width, commit.dtype, commit.kind), []
     try:
         fragments = rows.fragments(start, start + commit.generations[which].documents)
-        for batch in rows.stream(fragments, ["key", "vector"]):
-            packed.write(batch.column("vector").flatten().to_numpy().reshape(-1, commit.width))
+        for batch in rows.stream(fragments, ["key", "vector"], batch=batch_of(commit.kind)):
+            packed.write(*vectors_of(batch.column("vector"), commit.width, commit.kind))
             keys.append(batch.column("key").to_numpy())
         packed.finish(keys)
     finally:

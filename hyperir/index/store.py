@@ -17,17 +17,16 @@ from hyperir.core.types import Row
 from hyperir.index import commit as commits
 from hyperir.index import structures, tombstones
 from hyperir.index.clean import clean
-from hyperir.index.commit import Commit, Dtype, EncoderRecord, Structure
+from hyperir.index.commit import Commit, Dtype, EncoderRecord, Kind, Structure
 from hyperir.index.compact import compact
 from hyperir.index.covered import Covered
 from hyperir.index.filters import Filter
 from hyperir.index.lookup import check_ids, find
 from hyperir.index.masks import Masks
-from hyperir.index.packed import packed_files
 from hyperir.index.place import Place, place_at
 from hyperir.index.places import PARTS, check_place, not_found, not_retained
 from hyperir.index.schema import OWN, decode
-from hyperir.index.stored import StoredDocs
+from hyperir.index.stored import StoredDocs, StoredMulti, stored_docs
 from hyperir.index.table import RowTable
 from hyperir.index.verify import Report, verify
 from hyperir.index.writer import Writer, writing
@@ -71,7 +70,13 @@ class Store:
 
     @classmethod
     def create(
-        cls, path: str | Path, *, width: int, dtype: Dtype = "float32", encoder: EncoderRecord | None = None
+        cls,
+        path: str | Path,
+        *,
+        width: int,
+        dtype: Dtype = "float32",
+        kind: Kind = "dense",
+        encoder: EncoderRecord | None = None,
     ) -> Store:
         """Make an empty index, which answers with nothing.
 
@@ -79,6 +84,7 @@ class Store:
             path: a folder that does not exist or is empty, or an address as `s3://bucket/name`.
             width: D of the documents' vectors.
             dtype: of the vectors as stored; float16 halves the folder.
+            kind: "dense" for one vector a document, "multi" for several.
             encoder: the model that makes the vectors, or None where they come from elsewhere.
 
         Raises:
@@ -89,6 +95,8 @@ class Store:
             raise InputError("an index needs the vectors' width", expected="1 or more", got=f"width = {width!r}")
         if dtype not in get_args(Dtype):
             raise InputError("vectors are stored in one of two types", expected="float32 or float16", got=repr(dtype))
+        if kind not in get_args(Kind):
+            raise InputError("documents have one vector or several", expected="dense or multi", got=repr(kind))
         check_place(place)
         place.prepare()
         with place.lock() as held:
@@ -108,6 +116,7 @@ class Store:
                 empty_texts=0,
                 width=width,
                 dtype=dtype,
+                kind=kind,
                 encoder=encoder,
                 metadata=None,
                 generations=(),
@@ -211,6 +220,11 @@ class Store:
         return self.commit.dtype
 
     @property
+    def kind(self) -> Kind:
+        """Whether documents have one vector each, "dense", or several, "multi"."""
+        return self.commit.kind
+
+    @property
     def encoder(self) -> EncoderRecord | None:
         """The model that made the vectors."""
         return self.commit.encoder
@@ -221,13 +235,12 @@ class Store:
         return self.commit.number
 
     @cached_property
-    def docs(self) -> StoredDocs:
+    def docs(self) -> StoredDocs | StoredMulti:
         """All vectors stored, (N,), in the order in which they were added; `alive` tells which are deleted."""
-        parts = packed_files(self.place, self.commit)
+        docs = stored_docs(self.place, self.commit)
         with self._retained():
-            for part in parts:
-                part.open()  # what is mapped stays readable, also when a writer gives this commit up
-        return StoredDocs(parts, self.width, self.dtype)
+            docs.open()  # what is mapped stays readable, also when a writer gives this commit up
+        return docs
 
     @cached_property
     def _masks(self) -> Masks:
@@ -338,6 +351,8 @@ class Store:
             "empty_texts": commit.empty_texts,
             "width": commit.width,
             "dtype": commit.dtype,
+            "kind": commit.kind,
+            "vectors": sum(g.documents if g.vectors is None else g.vectors for g in commit.generations),
             "encoder": commit.encoder.model_dump() if commit.encoder else None,
             "metadata": {column.name: column.type for column in commit.metadata or ()},
             "indexed": list(commit.indexed),

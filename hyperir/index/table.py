@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from hyperir.core.errors import CorruptError, StoreError, UnreachableError
 from hyperir.index.before import VECTOR, Checked
-from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, FileRecord
+from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, FileRecord, Kind
 from hyperir.index.place import Place
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "TableIndex",
     "append",
     "append_fragments",
+    "batch_of",
     "drop_vector_index",
     "files_of_version",
     "ids_of_fragment",
@@ -42,6 +43,7 @@ DATA = f"{FOLDER}/data/"
 HINT = f"{MANIFESTS}latest_version_hint.json"
 STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
+FEW = 256  # rows of a batch with several vectors each: some 24 MB of 180 vectors 128 wide
 SHORT = 1 << 17  # rows of a batch of nothing but ids and keys, which takes a few megabytes
 AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
@@ -102,10 +104,10 @@ class RowTable:
         with self._explained():
             return self.dataset.take(list(positions), columns=columns)
 
-    def scan(self, columns: list[str], where: str | None = None) -> Iterator[Any]:
+    def scan(self, columns: list[str], where: str | None = None, *, batch: int = BATCH) -> Iterator[Any]:
         """All rows in order, or those that a predicate of `hyperir.index.predicates` lets pass, as record batches."""
         if self.version:
-            size = SHORT if {"id", "key"}.issuperset(columns) else BATCH
+            size = SHORT if {"id", "key"}.issuperset(columns) else batch
             self._check(chain(*self._layout[1], self._indices if where else ()), VECTOR in columns)
             with self._explained():
                 yield from self.dataset.to_batches(columns=columns, batch_size=size, scan_in_order=True, filter=where)
@@ -121,18 +123,20 @@ class RowTable:
                 first += rows
         return found
 
-    def stream(self, fragments: Sequence[Any], columns: list[str] | None = None) -> Iterator[Any]:
+    def stream(
+        self, fragments: Sequence[Any], columns: list[str] | None = None, *, batch: int = BATCH
+    ) -> Iterator[Any]:
         """Some fragments in order, all columns or some, as Arrow record batches, with little read ahead."""
         self._check(files_of([part.metadata for part in fragments]), columns is None or VECTOR in columns)
-        return self._streamed(fragments, columns)
+        return self._streamed(fragments, columns, batch)
 
-    def _streamed(self, fragments: Sequence[Any], columns: list[str] | None) -> Iterator[Any]:
+    def _streamed(self, fragments: Sequence[Any], columns: list[str] | None, batch: int) -> Iterator[Any]:
         with self._explained():
             yield from self.dataset.scanner(
                 columns=columns,
                 fragments=list(fragments),
                 scan_in_order=True,
-                batch_size=BATCH,
+                batch_size=batch,
                 batch_readahead=2,
                 fragment_readahead=1,
                 io_buffer_size=AHEAD,
@@ -171,6 +175,11 @@ class RowTable:
                 got=str(error),
                 fix=f'"hyperir verify {self.place}" lists everything that is damaged',
             ) from error
+
+
+def batch_of(kind: Kind) -> int:
+    """Rows read at once with their vectors."""
+    return BATCH if kind == "dense" else FEW
 
 
 def append_fragments(table: RowTable, rows: Any) -> list[Any]:

@@ -166,10 +166,13 @@ def wrong_structures(place: Place, commit: Commit, damaged: Iterable[str] = ()) 
 
 
 def _wrong_vectors(part: Packed) -> Iterator[str]:
-    for start in range(0, part.documents, BLOCK):
+    indptr = None if part.count is None else part.indptr
+    for start in range(0, len(part.vectors), BLOCK):
         finite = part.vectors[start : start + BLOCK].isfinite().all(dim=1)
         if not finite.all():
-            yield f"the vector of its row {start + int(finite.int().argmin())} is not finite"
+            place = start + int(finite.int().argmin())
+            row = place if indptr is None else int(torch.searchsorted(indptr, place, right=True)) - 1
+            yield f"the vector of its row {row} is not finite"
             return
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from torch import Tensor
 
+from hyperir.core.docs import Multi
 from hyperir.core.errors import CorruptError, DuplicateIdError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
 from hyperir.index import structures
-from hyperir.index.checks import check_rows, check_vectors
+from hyperir.index.checks import check_multi, check_rows, check_vectors
 from hyperir.index.clean import clean, has_newer
 from hyperir.index.columns import check_columns, index_column
 from hyperir.index.commit import Commit, Structure
@@ -32,6 +33,9 @@ __all__ = ["Writer", "disk", "fenced", "locked", "writing"]
 NAMED = 5  # ids named in an error
 BATCH = 8192  # texts read at once
 FAILURES = (OSError, RuntimeError)  # of the disk: ours, and Lance's where it wraps them
+
+Vectors: TypeAlias = Tensor | np.ndarray[Any, Any] | Multi
+Stored: TypeAlias = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]  # vectors, and how many each row has
 
 
 @contextmanager
@@ -117,12 +121,12 @@ class Writer:
         self._made: tuple[tuple[structures.Made, Structure | None], ...] = ()
         self._gone: tuple[Structure, ...] = ()
 
-    def append(self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any]) -> None:
+    def append(self, rows: Sequence[Row], vectors: Vectors) -> None:
         """Add a batch. Everything is checked first: an error of the input leaves the add as it was, and it can go on.
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}.
-            vectors: (len(rows), D), floating point.
+            vectors: (len(rows), D), floating point; or `Multi` where the index holds several of each document.
 
         Raises:
             InputError: a row that cannot be stored; names it.
@@ -144,9 +148,7 @@ class Writer:
             )
         self._insert(rows, stored, ids)
 
-    def replace(
-        self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any], *, insert_missing: bool = False
-    ) -> int:
+    def replace(self, rows: Sequence[Row], vectors: Vectors, *, insert_missing: bool = False) -> int:
         """Put rows in place of those with the same ids: everything of a row is new, and it moves to the end.
 
         Args:
@@ -281,10 +283,12 @@ class Writer:
                 f"an earlier write to {self.place} failed", fix="start again; the index is as it was last committed"
             )
 
-    def _checked(self, rows: Sequence[Row], vectors: Tensor | np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _checked(self, rows: Sequence[Row], vectors: Vectors) -> Stored:
         self._check_usable()
         check_rows(rows, self.added)
-        return check_vectors(vectors, rows, self.base.width, self.base.dtype)
+        if self.base.kind == "multi":
+            return check_multi(vectors, rows, self.base.width, self.base.dtype)
+        return check_vectors(vectors, rows, self.base.width, self.base.dtype), None
 
     def _find(self, ids: Sequence[str]) -> dict[str, Taken]:
         return self._taken.find(ids, self._draft.dead) if ids else {}
@@ -300,8 +304,8 @@ class Writer:
                 fix=fix,
             )
 
-    def _insert(self, rows: Sequence[Row], stored: np.ndarray[Any, Any], ids: Sequence[str]) -> None:
-        block = self._pending.prepare(rows, stored, self.added)
+    def _insert(self, rows: Sequence[Row], stored: Stored, ids: Sequence[str]) -> None:
+        block = self._pending.prepare(rows, *stored, self.added)
         self._broken = True  # until all of it is written
         with disk(self.place):
             self._pending.write(block)

@@ -9,9 +9,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+import torch
 from torch import Tensor
 
-from hyperir.core.docs import Dense
+from hyperir.core.docs import Dense, Multi
 from hyperir.core.errors import CapabilityError, DuplicateIdError, InputError, StoreError, VectorError
 from hyperir.core.interrupts import uninterrupted
 from hyperir.core.progress import Progress
@@ -29,14 +30,16 @@ __all__ = ["Encode", "add", "delete", "encoder", "length", "update"]
 CHUNK = 4096  # rows checked together
 LOOKED_FOR = 1 << 16  # rows looked for in the index together
 
-Encode: TypeAlias = Callable[[Sequence[Row]], Tensor]  # n documents -> (n, D)
+Encode: TypeAlias = Callable[[Sequence[Row]], Tensor | Multi]  # n documents -> (n, D), or (n,) of several vectors each
 
 
 def encoder(model: Encoder[Any], batch_size: int) -> Encode:
     """What encodes documents as a model does, without a bar of its own."""
 
-    def encode(rows: Sequence[Row]) -> Tensor:
+    def encode(rows: Sequence[Row]) -> Tensor | Multi:
         docs: Any = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
+        if isinstance(docs, Multi):
+            return docs
         if not isinstance(docs, Dense):
             raise CapabilityError(
                 f"index folders do not hold what {model.name or 'the model'} makes of documents",
@@ -238,6 +241,8 @@ def _fresh(base: Store, chunk: list[Row], own: Any) -> tuple[list[Row], Any]:
     fresh = [number for number, place in enumerate(positions) if place < 0]
     # Another number of vectors than of rows is refused where they are written.
     matching = own is not None and len(own) == len(chunk)
+    if isinstance(own, Multi):
+        return [chunk[number] for number in fresh], own[torch.tensor(fresh, dtype=torch.int64)] if matching else own
     return [chunk[number] for number in fresh], own[fresh] if matching else own
 
 

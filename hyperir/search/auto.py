@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from hyperir.core.config import Config
-from hyperir.core.types import Differentiable, Relevance
+from hyperir.core.types import Differentiable, Relevance, TokenWise
 from hyperir.index.strategies import STRATEGIES
 
 __all__ = ["CHEAP", "choose"]
@@ -25,7 +25,8 @@ def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Colle
     3. A function with the capability Differentiable: "firstorder", with the centroids and the engine of the structure
        that the index keeps, else with about sqrt(N) centroids; or "graph", where the index keeps one and no
        "firstorder". The larger the budget, the more documents each gradient brings.
-    4. Any other function: "graph" or "ivf", if the index keeps one of them; else "exact", or under a budget "ivf",
+    4. A function over several vectors a document: "plaid", if the index keeps one or there is a budget; else "exact".
+    5. Any other function: "graph" or "ivf", if the index keeps one of them; else "exact", or under a budget "ivf",
        which searches cells until the budget is spent.
 
     Only "exact" finds the best for certain. How much the others find is told by `Index.estimate_recall`.
@@ -38,6 +39,8 @@ def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Colle
     """
     if count <= (CHEAP if budget is None else budget):
         return STRATEGIES.parse("exact")
+    if isinstance(f, TokenWise):
+        return STRATEGIES.parse("plaid" if "plaid" in kept or budget is not None else "exact")
     if not isinstance(f, Differentiable):
         if "graph" in kept:
             return STRATEGIES.parse("graph")

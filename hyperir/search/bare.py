@@ -53,8 +53,8 @@ class Cost:
 class Bare:
     """Documents encoded, or their words counted, once; then searched as often as wanted.
 
-    Memory holds every document's id and representation, of vectors N x D x 4 bytes, and the texts of one block; of words
-    all texts.
+    Memory holds every document's id and representation, of vectors N x D x 4 bytes, and the texts of one block; of
+    words all texts.
 
     Args:
         model: a model, what `hyperir.load` takes, or a member of `LEXICAL`: "bm25" or "tfidf".

@@ -15,7 +15,7 @@ from hyperir.core.progress import Progress
 from hyperir.index.commit import Column
 from hyperir.index.contents import contents, kinds_of
 from hyperir.index.filters import Filter
-from hyperir.index.schema import OWN, decode
+from hyperir.index.schema import OWN, decode, vector_type, vectors_of
 from hyperir.index.store import Store
 
 __all__ = ["FORMATS", "export"]
@@ -57,14 +57,27 @@ def _parquet(store: Store, place: Path, where: str | Filter | None, vectors: boo
     own = [*OWN, "vector"] if vectors else list(OWN)
     names = [*own, *_renamed(metadata, {*own, "_id"})]
     columns = [*own, *(column.column for column in metadata)]
-    number = pa.float32() if store.dtype == "float32" else pa.float16()
-    kinds |= dict.fromkeys(OWN, pa.string()) | {"vector": pa.list_(number, store.width)}
+    one = vector_type(store.width, store.dtype, "dense")
+    kinds |= dict.fromkeys(OWN, pa.string()) | {"vector": one if store.kind == "dense" else pa.list_(one)}
     schema = pa.schema([(name, kinds[column]) for name, column in zip(names, columns, strict=True)])
     with ParquetWriter(place, schema) as writer:
         for batch in contents(store, columns, where):
-            table = pa.table([batch.column(column) for column in columns], schema=schema)
+            table = pa.table([_exported(batch, column, store) for column in columns], schema=schema)
             writer.write_table(table)
             bar.advance(len(table))
+
+
+def _exported(batch: Any, column: str, store: Store) -> Any:
+    """A column; several vectors a document as a list of vectors."""
+    import pyarrow as pa
+
+    found = batch.column(column)
+    if column != "vector" or store.kind == "dense":
+        return found
+    values, lengths = vectors_of(found, store.width, store.kind)
+    assert lengths is not None
+    one = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), store.width)
+    return pa.ListArray.from_arrays(pa.array([0, *lengths.cumsum().tolist()], pa.int32()), one)
 
 
 def _beir(store: Store, place: Path, where: str | Filter | None, vectors: bool, bar: Progress) -> None:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from hyperir.core.docs import Dense
+from typing import Any
+
 from hyperir.core.errors import FingerprintError
-from hyperir.core.types import Encoder
+from hyperir.core.types import Encoder, Kinded
+from hyperir.index.commit import Kind
 from hyperir.index.store import Store
 
-__all__ = ["check_fingerprint"]
+__all__ = ["check_fingerprint", "kind_of"]
 
 
-def check_fingerprint(store: Store, model: Encoder[Dense]) -> None:
+def kind_of(model: Encoder[Any]) -> Kind:
+    """Whether a model makes one vector a document or several."""
+    return model.kind if isinstance(model, Kinded) else "dense"
+
+
+def check_fingerprint(store: Store, model: Encoder[Any]) -> None:
     """Raise FingerprintError unless the model makes the document vectors that the index holds."""
     made_by = store.encoder
     if made_by is not None and made_by.fingerprint != model.fingerprint:
@@ -19,6 +26,12 @@ def check_fingerprint(store: Store, model: Encoder[Dense]) -> None:
             expected=f"document vectors of {made_by.name!r} (fingerprint {made_by.fingerprint[:12]})",
             got=f"{model.name!r} (fingerprint {model.fingerprint[:12]})",
             fix=f"open it with {made_by.name!r}, or index the documents again with {model.name!r}",
+        )
+    if kind_of(model) != store.kind:
+        counted = {"dense": "one vector", "multi": "several vectors"}
+        raise FingerprintError(
+            f"{store.path} holds {counted[store.kind]} of every document",
+            got=f"{model.name!r}, which makes {counted[kind_of(model)]}",
         )
     if model.width != store.width:
         raise FingerprintError(

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense, Sparse
+from hyperir.core.docs import Dense, Multi, Sparse
 from hyperir.core.errors import CapabilityError
 from hyperir.core.types import Encoder, Strategy
 from hyperir.index.strategies import STRATEGIES
@@ -18,7 +18,7 @@ __all__ = ["Held"]
 
 
 class Held:
-    """N documents: vectors in one block of memory, or weights of terms.
+    """N documents: vectors in one block of memory; or several vectors of each, or weights of terms, in parts.
 
     Args:
         encoder: whose documents they are.
@@ -26,22 +26,21 @@ class Held:
     """
 
     def __init__(self, encoder: Encoder[Any], documents: int) -> None:
-        sparse = isinstance(encoder.encode_document([], show_progress_bar=False), Sparse)
-        self._vectors = None if sparse else torch.empty(documents, encoder.width)
-        self._parts: list[Sparse] = []
+        none = encoder.encode_document([], show_progress_bar=False)
+        self._vectors = torch.empty(documents, encoder.width) if isinstance(none, Dense) else None
+        self._parts: list[Any] = [none]
 
     @property
     def planned(self) -> int:
-        """Bytes that will be held; of weights of terms nobody knows how many there will be."""
+        """Bytes that will be held; of tokens and terms nobody knows how many there will be."""
         return 0 if self._vectors is None else self._vectors.nbytes
 
-    def put(self, start: int, docs: Dense | Sparse) -> None:
+    def put(self, start: int, docs: Dense | Multi | Sparse) -> None:
         """Some documents from the place `start` on; blocks come in order."""
-        if isinstance(docs, Sparse):
-            self._parts.append(docs)
-        else:
-            assert self._vectors is not None, "an encoder makes one kind of documents"
+        if self._vectors is not None and isinstance(docs, Dense):
             self._vectors[start : start + len(docs.vectors)] = docs.vectors
+        else:
+            self._parts.append(docs)
 
     def searched(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
         """A strategy over them.
@@ -63,6 +62,9 @@ class Held:
         return STRATEGIES.build(config, docs=docs)
 
     @cached_property
-    def docs(self) -> Dense | Sparse:
+    def docs(self) -> Dense | Multi | Sparse:
         """All of them, (N,)."""
-        return Sparse.cat(self._parts) if self._vectors is None else Dense(self._vectors)
+        if self._vectors is not None:
+            return Dense(self._vectors)
+        whole: Multi | Sparse = type(self._parts[0]).cat(self._parts)
+        return whole

@@ -14,13 +14,13 @@ from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
 from hyperir.encode import load
-from hyperir.index.commit import Dtype, EncoderRecord
+from hyperir.index.commit import Dtype, EncoderRecord, Kind
 from hyperir.index.filters import Filter
 from hyperir.index.store import Past, Store
 from hyperir.index.verify import Report
 from hyperir.search import adding, structures
 from hyperir.search.export import export
-from hyperir.search.fingerprint import check_fingerprint
+from hyperir.search.fingerprint import check_fingerprint, kind_of
 from hyperir.search.reading import read_hits, read_scores
 from hyperir.search.rebuilding import Rebuilder
 from hyperir.search.recall import RecallEstimate, estimate
@@ -69,6 +69,7 @@ class Index:
         *,
         width: int | None = None,
         dtype: Dtype = "float32",
+        kind: Kind = "dense",
     ) -> Index:
         """Make an empty index in a new folder.
 
@@ -77,6 +78,7 @@ class Index:
             model: a model or the name of one; or None with `width`, for vectors of one's own.
             width: D of vectors of one's own.
             dtype: how vectors are stored; float16 halves the disk and memory they take.
+            kind: of vectors of one's own: "dense", one a document, or "multi", several.
         """
         if isinstance(model, str):
             model = load(model)
@@ -85,7 +87,8 @@ class Index:
         if model is not None and width not in (None, model.width):
             raise InputError(f"{model.name} makes vectors {model.width} wide", got=f"width = {width}")
         record = None if model is None else EncoderRecord(name=model.name, fingerprint=model.fingerprint)
-        store = Store.create(path, width=model.width if model else width or 0, dtype=dtype, encoder=record)
+        kind = kind if model is None else kind_of(model)
+        store = Store.create(path, width=model.width if model else width or 0, dtype=dtype, kind=kind, encoder=record)
         return cls(store, model)
 
     @classmethod
@@ -157,7 +160,7 @@ class Index:
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}, streamed.
-            vectors: (N, D) of one's own, a torch tensor or numpy array; else the model encodes.
+            vectors: (N, D) of one's own, a torch tensor or numpy array; or `Multi`; else the model encodes.
             batch_size: documents encoded at once.
             total: how many rows there are, for the bar.
             show_progress: show the bar.

@@ -12,7 +12,7 @@ from hyperir.core.types import Strategy
 from hyperir.index.covered import Grown
 from hyperir.index.matching import match
 from hyperir.index.store import Store
-from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies import STRATEGIES, check_serves
 from hyperir.index.structures import KEYS
 from hyperir.search.planning import Planner
 
@@ -34,6 +34,7 @@ class Searchers:
             CorruptError: the structure on disk is damaged; names it.
         """
         config = STRATEGIES.parse(strategy)
+        check_serves(config, store.kind)
         key = (store.number, f"{config.model_dump_json()} {sorted(config.model_fields_set)}")
         if key not in self._made:
             self._made = {old: made for old, made in self._made.items() if old[0] == store.number}

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from hyperir.core.docs import Dense, States
-from hyperir.core.types import Additive, Differentiable, Linear, SparseLinear
+from hyperir.core.docs import Dense, Multi, States
+from hyperir.core.types import Additive, Differentiable, Linear, SparseLinear, TokenWise
 from hyperir.hypernet import HEADS, Slot
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.lexical.statistics import Statistics
 from hyperir.relevance.qnets import QNETS
 from hyperir.testing.made import (
+    KIND,
     D,
     H,
     K,
@@ -58,19 +59,21 @@ def padding_changes_nothing(config: Any) -> None:
         torch.cat([states.tokens, torch.randn(Q, 2, H)], 1),
         torch.cat([states.mask, torch.zeros(Q, 2, dtype=torch.bool)], 1),
         states.pooled,
+        None if states.vectors is None else torch.cat([states.vectors, torch.randn(Q, 2, D)], 1),
     )
     assert_close(module(more)(docs), module(states)(docs))
 
 
 def gradients_reach_every_parameter(config: Any) -> None:
     module, states, docs = make_relevance(config), make_states(), make_docs()
-    pooled = states.pooled.requires_grad_()
-    tokens = states.tokens.requires_grad_()
-    f = module(States(tokens, states.mask, pooled))
+    leaves = [states.pooled, states.tokens, *([] if states.vectors is None else [states.vectors])]
+    for leaf in leaves:
+        leaf.requires_grad_()
+    f = module(states)
     (f(docs) * torch.randn(Q, N)).sum().backward()
     missed = [name for name, p in module.named_parameters() if p.requires_grad and p.grad is None]
     assert not missed, f"no gradient for {missed}"
-    reached = [g for g in (pooled.grad, tokens.grad) if g is not None and g.abs().sum() > 0]
+    reached = [leaf.grad for leaf in leaves if leaf.grad is not None and leaf.grad.abs().sum() > 0]
     assert reached, "no gradient for the query's states"
     assert all(g.isfinite().all() for g in reached)
 
@@ -91,6 +94,8 @@ def capabilities_are_true(config: Any) -> None:
         expected = f.queries.dense(D).vectors @ weighed.dense(D).vectors.T + f.shift[:, None]
         offset = f.offset(weighed)
         assert_close(f(docs), expected if offset is None else expected + offset)
+    if isinstance(f, TokenWise):
+        assert_close(f.gathered(f.each(Dense(docs.vectors)), docs.indptr), f(docs))
     if isinstance(f, Additive):
         assert_close(torch.stack(list(f.parts(docs).values())).sum(0), f(docs))
     if isinstance(f, Differentiable):
@@ -144,6 +149,16 @@ def its_functions_obey_the_laws_of_relevance(qnet: str) -> None:
             law({"type": "hyper", "qnet": qnet, "linear": linear})
 
 
+def its_functions_obey_them_over_token_vectors(qnet: str) -> None:
+    kind = KIND.set(Multi)
+    try:
+        for functions, aggregate in (("token", "max"), ("query", "sum")):
+            for law in RELEVANCE_LAWS:
+                law({"type": "hyper_multi", "qnet": qnet, "functions": functions, "aggregate": aggregate})
+    finally:
+        KIND.reset(kind)
+
+
 def its_functions_equal_the_definition(qnet: str) -> None:
     net = QNETS.build(qnet, width=D)
     written = {name: torch.randn(Q, *slot.shape) for name, slot in net.slots().items()}
@@ -189,7 +204,11 @@ def the_same_weighing_is_equal(lexical: str) -> None:
     assert one.weighing == again.weighing, "an inverted index makes its lists again for every other weighing"
 
 
-QNET_LAWS = (its_functions_obey_the_laws_of_relevance, its_functions_equal_the_definition)
+QNET_LAWS = (
+    its_functions_obey_the_laws_of_relevance,
+    its_functions_obey_them_over_token_vectors,
+    its_functions_equal_the_definition,
+)
 HEAD_LAWS = (heads_write_its_relevance, it_fills_every_slot)
 LEXICAL_LAWS = (
     own_candidates_equal_a_gather_of_shared_ones,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from hyperir.core.docs import Dense, Sparse, States
+from hyperir.core.docs import Dense, Multi, Sparse, States
+from hyperir.core.ragged import offsets_of
 from hyperir.core.types import Docs, Relevance, Strategy
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance import RELEVANCE
@@ -17,6 +19,7 @@ from hyperir.relevance.dot import InnerProduct
 from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.lexical.statistics import Statistics
 from hyperir.relevance.sparse import SparseInner, as_stored
+from hyperir.relevance.tokens import TokenFunction
 
 __all__ = [
     "KIND",
@@ -45,19 +48,28 @@ def assert_close(actual: Tensor, expected: Tensor, rtol: float = 1e-4, atol: flo
 
 
 def make_states() -> States:
-    """States of Q queries of different lengths, unit vectors pooled."""
+    """States of Q queries of different lengths, unit vectors pooled; of every token too, where documents have."""
     mask = torch.arange(T)[None, :] < torch.tensor([T, 2, 4])[:, None]
     pooled = torch.nn.functional.normalize(torch.randn(Q, D), dim=-1)
-    return States(torch.randn(Q, T, H), mask, pooled)
+    states = States(torch.randn(Q, T, H), mask, pooled)
+    return replace(states, vectors=make_unit(Q, T, D)) if KIND.get() is Multi else states
+
+
+def make_unit(*shape: int) -> Tensor:
+    """Random vectors of length 1."""
+    return torch.nn.functional.normalize(torch.randn(*shape), dim=-1)
 
 
 def make_docs(n: int = N) -> Any:
-    """n unit vectors; or n documents of counted words, the second without any."""
+    """n unit vectors; or n documents of counted words, the second without any; or of one to four unit vectors."""
+    if KIND.get() is Multi:
+        lengths = torch.randint(1, 5, (n,))
+        return Multi(offsets_of(lengths), make_unit(int(lengths.sum()), D))
     if KIND.get() is Sparse:
         counts = torch.randint(0, 4, (n, D)) * torch.randint(0, 2, (n, D))
         counts[1:2] = 0
         return Sparse.of_dense(counts.float())
-    return Dense(torch.nn.functional.normalize(torch.randn(n, D), dim=-1))
+    return Dense(make_unit(n, D))
 
 
 def make_relevance(config: Any) -> nn.Module:
@@ -76,8 +88,10 @@ def make_function(config: Any) -> Relevance[Any]:
         if isinstance(config, str) and config not in list(LEXICAL):
             return SparseInner(queries, as_stored, torch.zeros(Q))
         return LEXICAL.build(config).function(queries, Statistics.of(make_docs(2 * N)))
+    if KIND.get() is Multi and isinstance(config, str):
+        config = {"dot": "maxsim", "hyper": "hyper_multi"}.get(config, config)
     with torch.no_grad():
-        f: Relevance[Dense] = make_relevance(config)(make_states())
+        f: Relevance[Any] = make_relevance(config)(make_states())
     return f
 
 
@@ -85,6 +99,10 @@ def make_equal() -> tuple[Any, Any]:
     """N documents that are the same, and a function that gives all of them exactly the same score."""
     if KIND.get() is Sparse:
         return Sparse.of_dense(torch.ones(N, D)), make_function("dot")
+    if KIND.get() is Multi:
+        whole = InnerProduct(torch.randint(-3, 4, (2 * Q, D)).float())
+        docs = Multi(torch.arange(0, 3 * N + 1, 3), torch.ones(3 * N, D))
+        return docs, TokenFunction(whole, torch.tensor([0, 1, 3, 6]))
     # Whole numbers, because equal vectors may score differently in the last bit at different places of a block.
     return Dense(torch.ones(N, D)), InnerProduct(torch.randint(-3, 4, (Q, D)).float())
 

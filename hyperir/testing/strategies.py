@@ -13,9 +13,9 @@ from torch import Tensor
 
 from hyperir.core.docs import Dense, Sparse
 from hyperir.core.errors import CapabilityError, InputError
-from hyperir.core.types import Hits, Relevance, SparseLinear
+from hyperir.core.types import Hits, Relevance, SparseLinear, TokenWise
 from hyperir.index.strategies import STRATEGIES, Buildable
-from hyperir.relevance import RELEVANCE
+from hyperir.relevance import RELEVANCE, kinds_of
 from hyperir.relevance.lexical import LEXICAL
 from hyperir.testing.made import KIND, D, K, N, Q, assert_close, make_docs, make_equal, make_function, make_strategy
 
@@ -26,7 +26,8 @@ EXACT = ("exact", "inverted")  # strategies that miss nothing
 
 def it_agrees_with_brute_force_or_refuses_by_name(strategy: str) -> None:
     refused = []
-    members = LEXICAL if KIND.get() is Sparse else RELEVANCE
+    served = [name for name in RELEVANCE if KIND.get() in kinds_of(RELEVANCE.parse(name))]
+    members = list(LEXICAL) if KIND.get() is Sparse else served
     for config in members:
         f, docs = make_function(config), make_docs()
         try:
@@ -141,6 +142,18 @@ class Counted:
         return type(self)(self.f[queries], self.calls)
 
 
+class CountedTokens(Counted):
+    """The same of a function over token vectors, whose parts may be asked for vectors that are no document's."""
+
+    @property
+    def each(self) -> Counted:
+        return Counted(self.f.each, self.calls)
+
+    def gathered(self, scores: Tensor, indptr: Tensor) -> Tensor:
+        found: Tensor = self.f.gathered(scores, indptr)
+        return found
+
+
 class CountedLists(Counted):
     """The same of a function that inverted lists serve, which need not call it."""
 
@@ -166,7 +179,8 @@ class CountedLists(Counted):
 
 def counted(f: Relevance[Any]) -> Counted:
     """A function that counts, with none of its calls so far."""
-    return CountedLists(f, []) if isinstance(f, SparseLinear) else Counted(f, [])
+    kind = CountedLists if isinstance(f, SparseLinear) else CountedTokens if isinstance(f, TokenWise) else Counted
+    return kind(f, [])
 
 
 def what_is_counted_is_what_was_asked_for(strategy: str) -> None:

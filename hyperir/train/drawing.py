@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hyperir.core.docs import Dense
-from hyperir.core.types import Strategy
+from hyperir.core.types import Docs, Strategy
 from hyperir.encode.texts import query_text
 from hyperir.index.store import Store
 from hyperir.index.strategies import STRATEGIES
@@ -94,10 +94,11 @@ class Negatives:
         ids = self._examples.ids
         return [[ids[self._allowed[row]] for row in rows if row >= 0] for rows in hits.rows.tolist()]
 
-    def _documents(self) -> Any:
+    def _documents(self) -> Docs:
         ids = [self._examples.ids[int(i)] for i in self._allowed]
         if self._store is None:
-            return self._retriever.model.encode_document([self._training_set.text(id_) for id_ in ids])
+            docs: Docs = self._retriever.model.encode_document([self._training_set.text(id_) for id_ in ids])
+            return docs
         rows = torch.tensor(self._store.positions(ids))
         vectors = self._store.docs[rows].vectors.float().to(self._retriever.model.device)
         return Dense(self._retriever.narrowed(vectors))

@@ -7,13 +7,16 @@ import copy
 import torch
 from torch import nn
 
+from hyperir.core.docs import Multi
 from hyperir.core.errors import InputError
 from hyperir.encode import load
+from hyperir.encode.colbert import Sides, sides
 from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.model import Model
 from hyperir.encode.splade import splade
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.index.store import Store
+from hyperir.relevance import kinds_of
 from hyperir.search.fingerprint import check_fingerprint
 from hyperir.train.partial import add_lora, freeze
 from hyperir.train.recipe import ModelRecipe, Recipe
@@ -24,9 +27,10 @@ __all__ = ["build_model", "open_documents"]
 def build_model(recipe: Recipe) -> Model:
     """The model to be trained; parameters that stay do not require gradients."""
     start = _start(recipe.model)
+    query, document = _configs(start, recipe.model)
     model = Model(
-        _side(start.document, recipe.model, recipe.model.document_length),
-        _side(start.query, recipe.model, recipe.model.query_length, own=_own_queries(recipe)),
+        _side(start.document, document, recipe.model, recipe.model.document_length),
+        _side(start.query, query, recipe.model, recipe.model.query_length, own=_own_queries(recipe)),
         recipe.model.relevance if recipe.model.relevance is not None else start.relevance_config,
         seed=recipe.seed,
         name=start.name,
@@ -48,8 +52,10 @@ def build_model(recipe: Recipe) -> Model:
         for backbone in {model.document.backbone, model.query.backbone}:
             if any(parameter.requires_grad for parameter in backbone.parameters()):
                 add_lora(backbone, recipe.regime.lora)
-    if recipe.model.project is not None:
+    if document.project != start.document.config.project or recipe.model.project is not None:
         _start_projections(model, recipe.seed)
+    if model.kind == "multi":
+        _check_multi(recipe)
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise InputError(
             "nothing is left to learn",
@@ -64,6 +70,35 @@ def _start(recipe: ModelRecipe) -> Model:
     if recipe.splade is None:
         return load(recipe.start)
     return splade(recipe.start, pool=recipe.splade.pool, queries=recipe.splade.queries)
+
+
+def _configs(start: Model, recipe: ModelRecipe) -> Sides:
+    """The sides as they start: with vectors of tokens where the wanted relevance function reads them."""
+    wanted = start.relevance_config if recipe.relevance is None else recipe.relevance
+    if start.kind == "multi" or Multi not in kinds_of(wanted):
+        return Sides(start.query.config, start.document.config)
+    return sides(
+        start.document.backbone,
+        width=recipe.project,
+        query_length=recipe.query_length,
+        document_length=recipe.document_length,
+    )
+
+
+def _check_multi(recipe: Recipe) -> None:
+    """Refuse by name what is there for one vector a document alone."""
+    asked = {
+        "regime.index": recipe.regime.index,
+        "batch.chunk": recipe.batch.chunk,
+        "batch.across_devices": recipe.batch.across_devices,
+        "regularisers": recipe.regularisers,
+    }
+    if given := [name for name, value in asked.items() if value]:
+        raise InputError(
+            "documents with a vector of every token are trained without " + ", ".join(given),
+            expected="both sides learning, a whole batch at once, on one device or with each device's own items",
+            fix="leave these out of the recipe",
+        )
 
 
 def open_documents(recipe: Recipe) -> Store | None:
@@ -94,10 +129,12 @@ def _start_projections(model: Model, seed: int) -> None:
             side.projection.weight.copy_(torch.linalg.qr(drawn).Q[:narrow])
 
 
-def _side(encoder: TextEncoder, recipe: ModelRecipe, length: int | None, own: bool = False) -> TextEncoder:
+def _side(
+    encoder: TextEncoder, config: TextEncoderConfig, recipe: ModelRecipe, length: int | None, own: bool = False
+) -> TextEncoder:
     project = recipe.project
     changes = {"max_length": length, "project": project, "pool": recipe.pool, "normalize": recipe.normalize}
-    values = encoder.config.model_dump() | {key: value for key, value in changes.items() if value is not None}
+    values = config.model_dump() | {key: value for key, value in changes.items() if value is not None}
     backbone = encoder.backbone
     if project is not None and (encoder.config.project is not None or project > backbone.width):
         raise InputError(

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from hyperir.core.docs import Dense, States
-from hyperir.core.types import Relevance
+from hyperir.core.docs import Dense, Multi, States
+from hyperir.core.types import Docs, Relevance
 from hyperir.encode.model import Model
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.tokenizer import TokenBatch
@@ -74,8 +74,10 @@ class Retriever(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """The weighted sum of the losses, and each of them, (L,), detached."""
         states = self.states(batch.queries)
+        f: Relevance[Any] = self.model.relevance(states)
+        if self.model.kind == "multi":
+            return self.loss(scores(f, self.multi(batch.documents), batch, self.scored), batch.targets)
         vectors = self.vectors(batch.documents)
-        f: Relevance[Dense] = self.model.relevance(states)
         self.regularise(f, states, Dense(vectors[batch.items.clamp(min=0)]))
         if not self.across:
             total, parts = self.loss(scores(f, vectors, batch, self.scored), batch.targets)
@@ -97,6 +99,12 @@ class Retriever(nn.Module):
     def vectors(self, part: Part) -> Tensor:
         """(B, D) of documents."""
         return self.narrowed(part) if isinstance(part, Tensor) else self._side(part, self.model.document).pooled
+
+    def multi(self, part: Part) -> Multi:
+        """The tokens' vectors of B documents."""
+        states = self._side(part, self.model.document)
+        assert states.vectors is not None
+        return Multi.of_padded(states.vectors, states.mask)
 
     def narrowed(self, vectors: Tensor) -> Tensor:
         """Vectors of an index as the model projects them."""
@@ -130,12 +138,12 @@ class Retriever(nn.Module):
         return joined(part, [encoder(group) for group in part])
 
 
-def scores(f: Relevance[Dense], vectors: Tensor, batch: Batch, scored: Scored, start: int = 0) -> Tensor:
+def scores(f: Relevance[Any], docs: Docs | Tensor, batch: Batch, scored: Scored, start: int = 0) -> Tensor:
     """What functions of queries say of a batch's items.
 
     Args:
         f: of Q' queries, those from `start` on.
-        vectors: (N, D) of the batch's documents.
+        docs: (N,), the batch's documents; vectors (N, D) stand for `Dense`.
         batch: says which documents are whose items.
         scored: see :class:`hyperir.train.recipe.BatchRecipe`.
         start: the first query's place in the batch.
@@ -143,18 +151,19 @@ def scores(f: Relevance[Dense], vectors: Tensor, batch: Batch, scored: Scored, s
     Returns:
         (Q', Q, K); -inf for pads, for known false negatives, and for what is not scored.
     """
+    docs = Dense(docs) if isinstance(docs, Tensor) else docs
     pads = batch.items < 0
     items = batch.items.clamp(min=0)
     rows = torch.arange(f.num_queries, device=items.device)
     queries = rows + start
     if scored == "all":
-        every = f(Dense(vectors))[:, items.reshape(-1)]
+        every = f(docs)[:, items.reshape(-1)]
         found = every.reshape(f.num_queries, *items.shape)
     else:
-        own = f(Dense(vectors[items[queries]]))
+        own = f(docs[items[queries]])
         found = torch.full((f.num_queries, *items.shape), -torch.inf, dtype=own.dtype, device=own.device)
         if scored == "first":
-            found[:, :, 0] = f(Dense(vectors[items[:, 0]]))
+            found[:, :, 0] = f(docs[items[:, 0]])
         found[rows, queries] = own
     positive = (batch.numbers[items][None, :, :, None] == batch.positives[queries][:, None, None, :]).any(-1)
     # Of the own items another positive one is no negative, unless a target says what it is worth.
@@ -167,6 +176,11 @@ def joined(groups: Sequence[TokenBatch], states: Sequence[States]) -> States:
     """States of groups as one batch, in the order of the groups' rows, padded to the longest."""
     back = torch.argsort(torch.cat([group.rows for group in groups])).to(states[0].pooled.device)
     longest = max(each.tokens.shape[1] for each in states)
-    tokens = torch.cat([nn.functional.pad(each.tokens, (0, 0, 0, longest - each.tokens.shape[1])) for each in states])
+
+    def padded(tensors: Sequence[Tensor]) -> Tensor:
+        return torch.cat([nn.functional.pad(each, (0, 0, 0, longest - each.shape[1])) for each in tensors])
+
     mask = torch.cat([nn.functional.pad(each.mask, (0, longest - each.mask.shape[1])) for each in states])
-    return States(tokens[back], mask[back], torch.cat([each.pooled for each in states])[back])
+    own = [each.vectors for each in states if each.vectors is not None]
+    pooled = torch.cat([each.pooled for each in states])
+    return States(padded([each.tokens for each in states]), mask, pooled, padded(own) if own else None)[back]

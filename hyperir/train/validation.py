@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
-from hyperir.core.types import Row
+from hyperir.core.types import Docs, Row
 from hyperir.corpus import open_collection
 from hyperir.evaluate import check_measures, evaluate
 from hyperir.index.store import Store
@@ -84,13 +84,14 @@ class Validation:
                 run[query] = {names[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
         return evaluate(self.task.qrels, run, self.recipe.measures).means()
 
-    def _documents(self, retriever: Retriever) -> Any:
+    def _documents(self, retriever: Retriever) -> Docs:
         if self.task.rows is not None:
             assert self.store is not None
             vectors = self.store.docs[self.task.rows].vectors.float().to(retriever.model.device)
             return Dense(retriever.narrowed(vectors))
         assert self.task.documents is not None
-        return retriever.model.encode_document(self.task.documents, show_progress_bar=False)
+        docs: Docs = retriever.model.encode_document(self.task.documents, show_progress_bar=False)
+        return docs
 
 
 def held_out(

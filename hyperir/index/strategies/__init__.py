@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from hyperir.core.docs import Dense, Multi
+from hyperir.core.errors import CapabilityError
 from hyperir.core.registry import Table
 from hyperir.core.types import Strategy
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
     from hyperir.core.config import Config
     from hyperir.core.types import Docs
 
-__all__ = ["STRATEGIES", "Buildable"]
+__all__ = ["STRATEGIES", "Buildable", "check_serves"]
+
+KINDS = {"dense": "one vector each", "multi": "several vectors each"}
 
 
 @runtime_checkable
@@ -49,5 +53,22 @@ STRATEGIES: Table[Strategy[Any]] = Table(
         "graph": "hyperir.index.strategies.graph:Graph",
         "inverted": "hyperir.index.strategies.inverted:Inverted",
         "ivf": "hyperir.index.strategies.ivf:IVF",
+        "plaid": "hyperir.index.strategies.plaid:Plaid",
     },
 )
+
+
+def check_serves(config: Config, kind: str) -> None:
+    """Raise CapabilityError unless a strategy searches documents of a kind: "dense" or "multi"."""
+    name = str(config.model_dump(include={"type"})["type"])
+    wanted: type[Docs] = Dense if kind == "dense" else Multi
+    if wanted not in _kinds(name):
+        can = ", ".join(repr(each) for each in STRATEGIES if wanted in _kinds(each))
+        raise CapabilityError(
+            f"the strategy {name!r} does not search documents with {KINDS[kind]}", expected=f"one of {can}", got=name
+        )
+
+
+def _kinds(name: str) -> tuple[type[Docs], ...]:
+    kinds: tuple[type[Docs], ...] = vars(STRATEGIES[name]).get("kinds", (Dense,))
+    return kinds

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense, Sparse
+from hyperir.core.docs import Dense, Multi, Sparse
 from hyperir.core.errors import CapabilityError, InputError, VectorError
 from hyperir.core.types import Castable, Docs, Hits, Relevance
 from hyperir.index.topk import Best, allowed_rows, best, check_budget, need_k
@@ -54,7 +54,7 @@ class Exact:
     """
 
     Config = ExactConfig
-    kinds: ClassVar[tuple[type[Docs], ...]] = (Dense, Sparse)
+    kinds: ClassVar[tuple[type[Docs], ...]] = (Dense, Multi, Sparse)
 
     def __init__(self, config: ExactConfig, *, docs: Docs, built: Mapping[str, Tensor] | None = None) -> None:
         if config.block < 1:
