@@ -118,10 +118,10 @@ class Encoder(Protocol[D_co]):
 
 @runtime_checkable
 class Kinded(Protocol):
-    """Capability of an encoder: it says whether a document is one vector or several; without it, one."""
+    """Capability of an encoder: whether a document is one vector, which it is without it, several, or weights of terms."""
 
     @property
-    def kind(self) -> Literal["dense", "multi"]: ...
+    def kind(self) -> Literal["dense", "multi", "sparse"]: ...
 
 
 class Strategy(Protocol[D_co]):

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hyperir.core.docs import Dense, Multi
-from hyperir.core.errors import CapabilityError, DuplicateIdError, InputError, StoreError, VectorError
+from hyperir.core.errors import DuplicateIdError, InputError, StoreError, VectorError
 from hyperir.core.interrupts import uninterrupted
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Row
@@ -37,17 +37,8 @@ def encoder(model: Encoder[Any], batch_size: int) -> Encode:
     """What encodes documents as a model does, without a bar of its own."""
 
     def encode(rows: Sequence[Row]) -> Tensor | Multi:
-        docs: Any = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
-        if isinstance(docs, Multi):
-            return docs
-        if not isinstance(docs, Dense):
-            raise CapabilityError(
-                f"index folders do not hold what {model.name or 'the model'} makes of documents",
-                expected="vectors",
-                got=type(docs).__name__,
-                fix="`hyperir.search.bare.Bare` holds and searches them in memory",
-            )
-        return docs.vectors
+        made: Dense | Multi = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
+        return made.vectors if isinstance(made, Dense) else made
 
     return encode
 

@@ -32,6 +32,7 @@ def test_a_sentence_transformers_folder_tells_everything(st_folder):
         "prompt": "passage : ",
         "max_length": 12,
         "project": None,
+        "tokens": None,
         "terms": None,
     }
     assert model.query.config.prompt == "query : "

@@ -61,6 +61,8 @@ def test_its_configuration(minilm):
         "prompt": "",
         "max_length": 256,
         "project": None,
+        "tokens": None,
+        "terms": None,
     }
     assert minilm.relevance_config.type == "dot"
     assert (minilm.width, minilm.name, minilm.trained) == (384, "all-MiniLM-L6-v2", True)
