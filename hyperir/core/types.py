@@ -118,7 +118,7 @@ class Encoder(Protocol[D_co]):
 
 @runtime_checkable
 class Kinded(Protocol):
-    """Capability of an encoder: whether a document is one vector, which it is without it, several, or weights of terms."""
+    """Capability of an encoder: whether a document is one vector, several, or weights of terms; else one vector."""
 
     @property
     def kind(self) -> Literal["dense", "multi", "sparse"]: ...
