@@ -162,8 +162,8 @@ def test_pretraining_needs_documents_alone(world, tmp_path):
         data=data,
         model={"start": str(world / "model"), "relevance": HYPER},
         batch={"queries": 32, "items": 1},
-        run={"steps": 120, "log": 1},
-        validation={"source": str(world / "data"), "split": "train", "every": 120},
+        run={"steps": 220, "log": 1},
+        validation={"source": str(world / "data"), "split": "train", "every": 220},
     )
     train(recipe)
     log = [json.loads(line) for line in (tmp_path / "head" / "training" / "log.jsonl").read_text().splitlines()]
