@@ -75,7 +75,10 @@ def main() -> None:
     cache = Cache()
     asked = TokenSource.of(start.query, examples.queries, str, cache, "queries")
     found = TokenSource.of(start.document, documents, str, cache, "documents")
-    wasted = waste([found], [np.arange(options.queries * options.items)])
+    size = options.queries * options.items
+    wasted = waste(
+        [found] * options.steps, [np.arange(step * size, (step + 1) * size) for step in range(options.steps)]
+    )
     states = compute_states(start.query, examples.queries, cache)
     vectors = Dense(torch.nn.functional.normalize(torch.randn(len(documents), start.width), dim=-1))
     frozen = VectorSource(vectors, torch.arange(len(documents)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -257,9 +258,13 @@ def arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
     run, validation = recipe.run, recipe.validation
     schedule = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}[recipe.optimizer.schedule]
     every = run.save if validation is None else validation.every
+    # Where there is no accelerator, accelerate takes torchrun's processes for strangers unless it is told.
+    over_gloo = "LOCAL_RANK" in os.environ and not torch.accelerator.is_available()
     return TrainingArguments(
         output_dir=str(folder),
         seed=recipe.seed,
+        use_cpu=over_gloo,
+        ddp_backend="gloo" if over_gloo else None,
         per_device_train_batch_size=recipe.batch.queries,
         gradient_accumulation_steps=recipe.batch.accumulate,
         max_steps=run.steps if run.steps is not None else -1,
