@@ -10,16 +10,17 @@ from typing import Any, TypeAlias
 
 import torch
 
-from hyperir.core.docs import Dense
+from hyperir.core.docs import Dense, Multi
 from hyperir.core.errors import CollectionError, InputError
 from hyperir.core.progress import Progress, track
 from hyperir.core.types import Encoder
 from hyperir.corpus.collection import Collection
 from hyperir.encode import load
-from hyperir.encode.needs import say_needs, survey
+from hyperir.encode.needs import say_needs, stored_bytes, survey
 from hyperir.index.checks import check_rows
-from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies import STRATEGIES, check_serves
 from hyperir.relevance.lexical import LEXICAL
+from hyperir.search.fingerprint import kind_of
 from hyperir.search.lexical import LexicalIndex
 from hyperir.search.run import run_of
 
@@ -174,13 +175,18 @@ class _Words:
 
 
 class _Vectors:
-    """Documents held as vectors, in one block of memory that is filled as the collection streams by."""
+    """Documents held as vectors, in one block of memory that is filled as the collection streams by.
 
-    def __init__(self, encoder: Encoder[Dense], collection: Collection, batch_size: int, show_progress: bool) -> None:
+    Where they have several each, which nobody can count before, the block is made in the end.
+    """
+
+    def __init__(self, encoder: Encoder[Any], collection: Collection, batch_size: int, show_progress: bool) -> None:
         found = survey(collection, show_progress=show_progress)
-        vectors = torch.empty(found.documents, encoder.width)
+        self._kind = kind_of(encoder)
+        vectors, several = torch.empty(found.documents * (self._kind == "dense"), encoder.width), list[Multi]()
         if show_progress:
-            say_needs(encoder, collection, found, batch_size, memory=vectors.nbytes)
+            memory = stored_bytes(found, encoder.width, "float32", self._kind) / 2
+            say_needs(encoder, collection, found, batch_size, memory=memory)
         places: dict[str, int] = {}
         stream = collection.documents()
         with Progress("Encoding", found.documents, "passages", show=show_progress) as bar:
@@ -190,7 +196,10 @@ class _Vectors:
                 if len(places) > found.documents:
                     break
                 encoded = encoder.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
-                vectors[start : len(places)] = encoded.vectors
+                if isinstance(encoded, Multi):
+                    several.append(encoded)
+                else:
+                    vectors[start : len(places)] = encoded.vectors
                 bar.advance(len(rows))
         if len(places) != found.documents:
             raise CollectionError(
@@ -199,10 +208,12 @@ class _Vectors:
                 got=f"{len(places):,}" + (" or more" if len(places) > found.documents else ""),
                 fix="try again when nobody writes to it",
             )
-        self._encoder, self._ids, self._docs = encoder, list(places), Dense(vectors)
-        self.documents, self.nbytes = found.documents, vectors.nbytes
+        self._encoder, self._ids = encoder, list(places)
+        self._docs: Dense | Multi = Multi.cat(several) if several else Dense(vectors)
+        self.documents, self.nbytes = found.documents, self._docs.vectors.nbytes
 
     def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
+        check_serves(STRATEGIES.parse(strategy), self._kind)
         built = STRATEGIES.build(strategy, docs=self._docs)
 
         def search(texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:

@@ -9,6 +9,7 @@ import hyperir
 from hyperir.cli import app
 from hyperir.core.errors import CapabilityError, FingerprintError
 from hyperir.encode.colbert import colbert
+from hyperir.search.bare import Bare
 
 ROWS = [
     {"id": "a", "text": "the quick brown fox", "year": 2001},
@@ -95,3 +96,14 @@ def test_the_command_line_indexes_and_searches(model, tmp_path):
     found = run.invoke(app, ["search", str(tmp_path / "cli.index"), QUERIES[0], "-k", "1"])
     assert found.exit_code == 0, found.output
     assert ranking(model, ROWS)[0][0][0] in found.output
+
+
+def test_a_bare_model_is_evaluated_in_memory(model, tmp_path):
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f'{{"id": "{row["id"]}", "text": "{row["text"]}"}}\n' for row in ROWS))
+    bare = Bare(model, hyperir.open_collection(corpus), show_progress=False)
+    run, cost = bare.run({"q": QUERIES[0]}, 3)
+    assert list(run["q"]) == [id_ for id_, _ in ranking(model, ROWS)[0][:3]]
+    assert cost.documents == 4
+    with pytest.raises(CapabilityError, match="'ivf'"):
+        bare.run({"q": QUERIES[0]}, 3, strategy="ivf")
