@@ -80,6 +80,18 @@ def test_the_page_about_words_does_what_it_says(tmp_path, monkeypatch):
     assert len(names["LexicalIndex"].load("words.index")) == 2
 
 
+def test_the_page_about_several_vectors_does_what_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs" / "multi.md").read_text()
+    (snippet,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(snippet, "multi.md", "exec"), names)
+    assert names["scores"].shape == (2, 3)
+    assert names["best"].id == "abc"[int(names["scores"][0].argmax())]
+    settings = set(re.findall(r"^\| `(\w+)` \| (?!sum|the same)", page, re.MULTILINE))
+    assert settings == set(STRATEGIES["plaid"].Config.model_fields) - {"type", "seed"}
+
+
 def test_the_page_about_evaluation_does_what_it_says(tmp_path, capsys):
     import yaml
 

@@ -10,9 +10,8 @@ import torch
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense, Multi, Sparse
-from hyperir.core.errors import CapabilityError
 from hyperir.core.types import Encoder, Strategy
-from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies import STRATEGIES, check_serves
 
 __all__ = ["Held"]
 
@@ -48,18 +47,9 @@ class Held:
         Raises:
             CapabilityError: it does not serve documents of this kind.
         """
-        docs, config = self.docs, STRATEGIES.parse(strategy)
-        name = config.model_dump()["type"]
-        kinds = vars(STRATEGIES[name]).get("kinds", (Dense,))
-        if not isinstance(docs, kinds):
-            serving = [each for each in STRATEGIES if type(docs) in vars(STRATEGIES[each]).get("kinds", (Dense,))]
-            raise CapabilityError(
-                f"{name} does not search documents of this kind",
-                expected=" or ".join(kind.__name__ for kind in kinds),
-                got=type(docs).__name__,
-                fix="strategy=" + " or ".join(serving),
-            )
-        return STRATEGIES.build(config, docs=docs)
+        config = STRATEGIES.parse(strategy)
+        check_serves(config, {Dense: "dense", Multi: "multi", Sparse: "sparse"}[type(self.docs)])
+        return STRATEGIES.build(config, docs=self.docs)
 
     @cached_property
     def docs(self) -> Dense | Multi | Sparse:

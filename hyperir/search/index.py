@@ -76,9 +76,8 @@ class Index:
         Args:
             path: the folder; it must not hold anything yet.
             model: a model or the name of one; or None with `width`, for vectors of one's own.
-            width: D of vectors of one's own.
+            width, kind: of vectors of one's own: D, and "dense" for one a document or "multi" for several.
             dtype: how vectors are stored; float16 halves the disk and memory they take.
-            kind: of vectors of one's own: "dense", one a document, or "multi", several.
         """
         if isinstance(model, str):
             model = load(model)
@@ -87,9 +86,8 @@ class Index:
         if model is not None and width not in (None, model.width):
             raise InputError(f"{model.name} makes vectors {model.width} wide", got=f"width = {width}")
         record = None if model is None else EncoderRecord(name=model.name, fingerprint=model.fingerprint)
-        kind = kind if model is None else kind_of(model)
-        store = Store.create(path, width=model.width if model else width or 0, dtype=dtype, kind=kind, encoder=record)
-        return cls(store, model)
+        kind, width = (kind, width or 0) if model is None else (kind_of(model), model.width)
+        return cls(Store.create(path, width=width, dtype=dtype, kind=kind, encoder=record), model)
 
     @classmethod
     def open(cls, path: str | Path, model: Encoder[Dense] | str | None = None, *, commit: int | None = None) -> Index:

@@ -1,5 +1,7 @@
 """The whole road of a ColBERT: its folder becomes an index, which is searched, filtered, changed and exported."""
 
+import json
+
 import pyarrow.parquet as pq
 import pytest
 from tiny_models import make_backbone, make_model
@@ -9,6 +11,8 @@ import hyperir
 from hyperir.cli import app
 from hyperir.core.errors import CapabilityError, FingerprintError
 from hyperir.encode.colbert import colbert
+from hyperir.evaluate.benching import bench
+from hyperir.search.bare import Bare
 
 ROWS = [
     {"id": "a", "text": "the quick brown fox", "year": 2001},
@@ -92,6 +96,29 @@ def test_the_command_line_indexes_and_searches(model, tmp_path):
     run = CliRunner()
     made = run.invoke(app, ["index", str(corpus), "-o", str(tmp_path / "cli.index"), "-M", model.name])
     assert made.exit_code == 0, made.output
-    found = run.invoke(app, ["search", str(tmp_path / "cli.index"), QUERIES[0], "-k", "1"])
-    assert found.exit_code == 0, found.output
-    assert ranking(model, ROWS)[0][0][0] in found.output
+    built = run.invoke(app, ["build", str(tmp_path / "cli.index"), "plaid", "--set", "bits=1"])
+    assert built.exit_code == 0, built.output
+    for strategy in ("auto", "plaid:cells=2"):
+        found = run.invoke(
+            app, ["search", str(tmp_path / "cli.index"), QUERIES[0], "-k", "1", "--strategy", strategy, "--json"]
+        )
+        assert found.exit_code == 0, found.output
+        assert json.loads(found.output)[0]["id"] == ranking(model, ROWS)[0][0][0]
+
+
+def test_a_bench_compares_the_strategies_that_serve(index):
+    found = bench(index, QUERIES, ks=(2,), show_progress=False)
+    assert {setting.config["type"] for setting in found.settings} == {"exact", "plaid"}
+    assert all(setting.mean("recall@2") == 1.0 for setting in found.settings)
+    assert "ivf" in str(bench(index, QUERIES, strategies=["ivf"], ks=(2,), show_progress=False).refused)
+
+
+def test_a_bare_model_is_evaluated_in_memory(model, tmp_path):
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("".join(f'{{"id": "{row["id"]}", "text": "{row["text"]}"}}\n' for row in ROWS))
+    bare = Bare(model, hyperir.open_collection(corpus), show_progress=False)
+    run, cost = bare.run({"q": QUERIES[0]}, 3)
+    assert list(run["q"]) == [id_ for id_, _ in ranking(model, ROWS)[0][:3]]
+    assert cost.documents == 4
+    with pytest.raises(CapabilityError, match="'ivf'"):
+        bare.run({"q": QUERIES[0]}, 3, strategy="ivf")

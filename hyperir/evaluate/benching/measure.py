@@ -21,7 +21,7 @@ from hyperir.evaluate.benching.result import Bench, Setting
 from hyperir.evaluate.benching.split import choices_of
 from hyperir.evaluate.measures import Qrels, evaluate
 from hyperir.index.matching import match
-from hyperir.index.strategies import STRATEGIES
+from hyperir.index.strategies import STRATEGIES, check_serves
 from hyperir.search.auto import choose
 from hyperir.search.index import Index
 from hyperir.search.recall import recalls
@@ -88,7 +88,8 @@ def bench(
     if qrels is not None and ids is None:
         raise InputError("judgements name queries by their ids, which are not known", fix="pass `query_ids`")
     trained = _functions(index, training, None)[1] if training is not None else None
-    wanted = default_grid(len(index), depth, training=trained is not None) if strategies is None else strategies
+    grid = default_grid(len(index), depth, training=trained is not None, kind=index.store.kind)
+    wanted = grid if strategies is None else strategies
     configs = _configs(wanted, f, len(index))
     made, refused = _make(configs, index, f, depth, allowed, trained, saved)
     work = _Work(f, depth, tuple(ks), allowed)
@@ -192,6 +193,7 @@ def _make(
         seconds = 0.0
         kept = match(index.store.commit.structures, config) if saved else None
         try:
+            check_serves(config, index.store.kind)
             if kept is not None:
                 searcher = index.searcher(config)
                 searcher.search(f[slice(0, 1)], depth, allowed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from hyperir.core.docs import Dense, Multi
+from hyperir.core.docs import Dense, Multi, Sparse
 from hyperir.core.errors import CapabilityError
 from hyperir.core.registry import Table
 from hyperir.core.types import Strategy
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["STRATEGIES", "Buildable", "check_serves"]
 
-KINDS = {"dense": "one vector each", "multi": "several vectors each"}
+KINDS = {"dense": "one vector each", "multi": "several vectors each", "sparse": "weights of terms"}
 
 
 @runtime_checkable
@@ -59,9 +59,9 @@ STRATEGIES: Table[Strategy[Any]] = Table(
 
 
 def check_serves(config: Config, kind: str) -> None:
-    """Raise CapabilityError unless a strategy searches documents of a kind: "dense" or "multi"."""
+    """Raise CapabilityError unless a strategy searches documents of a kind: "dense", "multi" or "sparse"."""
     name = str(config.model_dump(include={"type"})["type"])
-    wanted: type[Docs] = Dense if kind == "dense" else Multi
+    wanted: type[Docs] = {"dense": Dense, "multi": Multi, "sparse": Sparse}[kind]
     if wanted not in _kinds(name):
         can = ", ".join(repr(each) for each in STRATEGIES if wanted in _kinds(each))
         raise CapabilityError(
