@@ -105,7 +105,8 @@ def _network(
     for i, (matrix, bias) in enumerate(zip(matrices, biases, strict=True)):
         linear = multiply(bias, x, matrix.mT)
         active = y = activation(linear)
-        norm, skipped = None, (f.net.input_scale if i == 0 else 1.0) if f.net.has_residual(i) else 0.0
+        norm: _Norm | None = None
+        skipped = (f.net.input_scale if i == 0 else 1.0) if f.net.has_residual(i) else 0.0
         if config.layer_norm and config.norm_before_residual:
             y, norm = _normed(y)
         if skipped:
