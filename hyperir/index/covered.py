@@ -33,6 +33,7 @@ class Covered:
         self._docs, self.keys, self.table = docs, keys, table
         self.rows = torch.searchsorted(docs.keys, keys).clamp_max(len(docs) - 1)
         self.present = docs.keys[self.rows] == keys
+        self._all = len(keys) == len(docs) and bool(self.present.all())  # then numbers are rows
 
     @property
     def shape(self) -> Size:
@@ -40,6 +41,8 @@ class Covered:
 
     def __getitem__(self, numbers: Tensor | slice) -> Any:
         """The documents with these numbers; a slice is a view where they stand side by side."""
+        if self._all:
+            return self._docs[numbers]
         rows = self.rows[numbers]
         if isinstance(numbers, slice) and len(rows) and bool((rows.diff() == 1).all()):
             return self._docs[slice(int(rows[0]), int(rows[-1]) + 1)]

@@ -12,6 +12,8 @@ from hyperir.core.types import Hits
 
 __all__ = ["Best", "allowed_rows", "best", "check_allowed", "check_budget", "need_k"]
 
+FEW = 2048  # scores that are sorted sooner than the best of them are picked and ties looked for
+
 
 def need_k(k: int) -> None:
     """Refuse k < 1."""
@@ -56,6 +58,9 @@ def best(scores: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """
     k = min(k, scores.shape[1])
     rows = rows.expand_as(scores)
+    if scores.numel() <= FEW:
+        top, at = (part[:, :k] for part in scores.sort(dim=1, descending=True, stable=True))
+        return top, rows.gather(1, at)
     top, at = scores.topk(k, dim=1)
     # topk keeps any of the documents that tie at the last place, and leaves ties inside in any order. Where more
     # tie than fit, which is rare, the whole is sorted.

@@ -420,3 +420,42 @@ def test_an_index_keeps_the_engines_graph(request, docs, vectors, tmp_path, engi
     again = hyperir.Index.open(index.store.path)
     monkeypatch.setattr(Vectors, "blocks", None)  # nothing is filled
     assert torch.equal(again.find(InnerProduct(vectors[:3]), K, strategy="firstorder").rows, expected.rows)
+
+
+COARSE = {"codes": {"index": "codes", "nlist": 40, "nprobe": 20, "part": 2}, "i8": {"dtype": "i8", "ef_search": 400}}
+
+
+@pytest.mark.parametrize("width", [D, D - 1], ids=["whole parts", "a part to fill"])
+@pytest.mark.parametrize("kind", list(COARSE))
+def test_coarse_vectors_of_faiss_find_the_best_among_more(docs, vectors, kind, width):
+    pytest.importorskip("faiss")
+    held, asked = Dense(docs.vectors[:, :width]), vectors[:, :width]
+    engine = ENGINES.build({"type": "faiss", "scan": 0, **COARSE[kind]}, docs=held)
+    allowed = torch.rand(N, generator=torch.Generator().manual_seed(2)) < 0.5
+    for mask in (None, allowed):
+        rows = engine.search(asked, 10 * K, mask)
+        assert_whole(rows, N, 10 * K, mask)
+        assert recall(rows, truth(held, asked, K, mask)) >= 0.9
+    assert isinstance(engine, Kept)
+    again = ENGINES.build({"type": "faiss", "scan": 0, **COARSE[kind]}, docs=held, built=engine.dump())
+    assert torch.equal(again.search(asked, 10 * K), engine.search(asked, 10 * K))
+    assert sum(part.nbytes for part in engine.dump().values()) < 4 * N * width + (0 if kind == "codes" else 300 * N)
+
+
+@pytest.mark.parametrize("index", ["ivf", "codes"])
+def test_lists_that_are_short_are_probed_further_and_not_scanned(docs, vectors, index, monkeypatch):
+    pytest.importorskip("faiss")
+    engine = ENGINES.build({"type": "faiss", "scan": 0, "index": index, "nlist": 100, "nprobe": 1}, docs=docs)
+
+    def scanned(*arguments):
+        raise AssertionError("it scans")
+
+    monkeypatch.setattr(engine._whole._blocks, "search", scanned)
+    few = torch.arange(N) % 10 == 0
+    for k, allowed in ((K, None), (1000, None), (4000, None), (K, few), (400, few)):
+        assert_whole(engine.search(vectors, k, allowed), N, k, allowed)
+
+
+def test_faiss_refuses_a_part_without_numbers(docs):
+    with pytest.raises(InputError, match="part"):
+        ENGINES.build({"type": "faiss", "index": "codes", "part": 0}, docs=docs)

@@ -163,3 +163,23 @@ def test_a_first_pass_gives_numbers_where_nothing_varies():
     written = {n: torch.full((1, *s.shape), 3.0) for n, s in net.slots().items()}
     scores = net.function(written, None).to(torch.bfloat16)(Dense(1e3 * torch.rand(50, 8)))
     assert scores.isfinite().all()
+
+
+@pytest.mark.parametrize("queries", [1, 2])
+@pytest.mark.parametrize("hidden", [(6, 6), (6, 4, 4), (6,)], ids=str)
+def test_the_gradient_is_that_of_autograd_in_every_setting(hidden, queries):
+    torch.manual_seed(0)
+    docs = torch.randn(5, 6, dtype=torch.float64)
+    own = docs[torch.tensor([[0, 3, 1], [4, 4, 2]])[:queries]]
+    base = torch.randn(queries, 6, dtype=torch.float64)
+    for config in (c for c in SETTINGS if c["hidden"] == hidden):
+        net = QNETS.build(config, width=6).double()
+        written = {n: torch.randn(queries, *s.shape, dtype=torch.float64) for n, s in net.slots().items()}
+        for linear in (None, base):
+            f = net.function(written, linear)
+            for given, shape in ((docs, (queries, 5, 6)), (own, own.shape)):
+                x = given.expand(shape).clone().requires_grad_()
+                expected = torch.autograd.grad(f(Dense(x)).sum(), x)[0]
+                torch.testing.assert_close(f.gradient(Dense(given)), expected, rtol=1e-10, atol=1e-10)
+                with torch.inference_mode():
+                    torch.testing.assert_close(f.gradient(Dense(given)), expected, rtol=1e-10, atol=1e-10)

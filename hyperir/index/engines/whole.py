@@ -52,13 +52,12 @@ class Whole:
         if allowed is not None:
             check_allowed(allowed, count)
             allowed = allowed.cpu()
-        self._check(vectors)
+        largest = self._largest(vectors)
         passing = count if allowed is None else int(allowed.sum())
         if passing <= max(k, self._scan) or not len(vectors):
             return self._blocks.search(vectors, k, allowed)
         # The order of inner products is that of the vectors scaled, and no scaled number leaves a smaller float type.
-        largest = vectors.abs().amax(dim=1, keepdim=True)
-        scaled = (vectors / torch.where(largest > 0, largest, 1)).float().cpu()
+        scaled = (vectors / largest).float().cpu()
         if allowed is None or self._filters:
             found = self._asked(scaled, k, allowed)
         else:
@@ -68,12 +67,15 @@ class Whole:
             found[short] = self._blocks.search(vectors[short], k, allowed)
         return found
 
-    def _check(self, vectors: Tensor) -> None:
+    def _largest(self, vectors: Tensor) -> Tensor:
+        """(M, 1), the largest number of each vector without its sign, 1 where that is 0; all are checked."""
         if vectors.ndim != 2 or vectors.shape[1] != self._docs.width:
             expected = f"(M, {self._docs.width})"
             raise VectorError("the query vectors are of another width", expected=expected, got=f"{list(vectors.shape)}")
-        if not vectors.isfinite().all():
+        largest = vectors.abs().amax(dim=1, keepdim=True)
+        if not largest.isfinite().all():
             raise VectorError("a query vector is not finite", fix="check the gradients of the relevance function")
+        return largest.masked_fill_(largest == 0, 1)
 
     def _asked(self, vectors: Tensor, k: int, allowed: Tensor | None) -> Tensor:
         """(M, k) rows of the engine, checked."""
@@ -84,7 +86,8 @@ class Whole:
                 expected=f"rows below {self._docs.count}, the number of documents",
                 fix="fill the engine again from this index",
             )
-        return torch.nn.functional.pad(rows, (0, k - rows.shape[1]), value=-1)
+        missing = k - rows.shape[1]
+        return torch.nn.functional.pad(rows, (0, missing), value=-1) if missing else rows
 
     def _sifted(self, vectors: Tensor, k: int, allowed: Tensor, passing: int) -> Tensor:
         """(M, k) rows that are allowed, from answers that grow wider."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -66,6 +66,10 @@ class _Plan:
     anchors: int
     rounds: int
     width: int
+
+
+class _Smooth(Relevance[Any], Differentiable[Any], Protocol):
+    """A relevance function with a gradient."""
 
 
 class FirstOrder:
@@ -123,25 +127,33 @@ class FirstOrder:
                 fix='strategy="exact" serves any function',
             )
         few = self._centroids.shape[0]
-        return answer(f, self.docs, k, allowed, budget, few, lambda f, allowed: self._search(f, k, allowed, budget))
 
-    def _search(self, f: Relevance[Any], k: int, allowed: Tensor | None, budget: int | None) -> Hits:
+        def search(own: Relevance[Any], allowed: Tensor | None) -> Hits:
+            return self._search(cast(_Smooth, own), k, allowed, budget)
+
+        return answer(f, self.docs, k, allowed, budget, few, search)
+
+    def _search(self, f: _Smooth, k: int, allowed: Tensor | None, budget: int | None) -> Hits:
         plan = self._plan(k, budget)
-        assert isinstance(f, Differentiable)
+        linear = isinstance(f, Linear)
         visits = Visits(f, self.docs, allowed, budget)
         pool = Ranked(f.num_queries, max(k, plan.anchors))
         centroids = self._centroids[slice(0, plan.centroids)]  # any first part of them lies as spread as all do
         anchors: Docs = centroids[f(centroids).topk(plan.anchors, dim=1).indices]
         visits.scored += plan.centroids
         used = torch.empty(f.num_queries, 0, dtype=torch.int64)
-        going = torch.ones(f.num_queries, dtype=torch.bool)
-        for _ in range(plan.rounds):
-            found = self._engine.search(self._asked(f, anchors).flatten(0, 1), plan.width, allowed)
+        going: Tensor | None = None  # (Q,) bool; None is all
+        for number in range(1, plan.rounds + 1):
+            asked = self._asked(f, anchors, linear)
+            found = self._engine.search(asked.flatten(0, 1), plan.width, allowed).reshape(f.num_queries, -1)
             visits.scored += plan.anchors
-            rows = visits.fresh(found.reshape(f.num_queries, -1).masked_fill(~going[:, None], -1))
+            rows = visits.fresh(found if going is None else found.masked_fill(~going[:, None], -1))
             before = pool.rows
             pool.offer(rows, visits.score(rows))
-            going &= (pool.rows != before).any(1)
+            if number == plan.rounds:
+                break
+            changed = (pool.rows != before).any(1)
+            going = changed if going is None else going & changed
             if not going.any():
                 break
             rows = _unused(pool.rows, used)[:, : plan.anchors]
@@ -172,12 +184,12 @@ class FirstOrder:
             )
         return _Plan(centroids, anchors, rounds, width)
 
-    def _asked(self, f: Differentiable[Any], anchors: Docs) -> Tensor:
+    def _asked(self, f: _Smooth, anchors: Docs, linear: bool) -> Tensor:
         """(Q, A, D), what the engine is asked for at the anchors."""
         assert isinstance(anchors, Dense)
         with torch.inference_mode(False):
             gradients = f.gradient(Dense(anchors.vectors.clone()))
-        if isinstance(f, Linear):
+        if linear:
             return gradients
         return normalize(gradients, dim=-1) + self.config.locality * normalize(anchors.vectors.float(), dim=-1)
 

@@ -36,8 +36,12 @@ class Visits:
 
     def __init__(self, f: Relevance[Any], docs: Docs, allowed: Tensor | None = None, budget: int | None = None) -> None:
         self.f, self.docs, self.budget = f, docs, budget
-        shut = torch.zeros(docs.shape[0], dtype=torch.bool) if allowed is None else ~allowed
-        self._seen = shut.repeat(f.num_queries, 1)
+        # One place more than there are documents: row -1 finds there that it is no document to visit.
+        self._seen = torch.zeros(f.num_queries, docs.shape[0] + 1, dtype=torch.bool)
+        self._seen[:, -1] = True
+        if allowed is not None:
+            self._seen[:, :-1] = ~allowed
+        self._queries = torch.arange(f.num_queries)[:, None]
         self.scored = torch.zeros(f.num_queries, dtype=torch.int64)  # all that f was asked for, each gradient as one
 
     def solvent(self) -> Tensor:
@@ -54,12 +58,11 @@ class Visits:
 
     def unseen(self, rows: Tensor) -> Tensor:
         """(Q, n) rows -> (Q, n) bool, True for a document that was not visited."""
-        return (rows >= 0) & ~self._seen.gather(1, rows.clamp_min(0))
+        return ~self._seen[self._queries, rows]
 
     def mark(self, rows: Tensor) -> None:
         """Take (Q, n) rows, -1 for none, as visited."""
-        query, place = (rows >= 0).nonzero(as_tuple=True)
-        self._seen[query, rows[query, place]] = True
+        self._seen[self._queries, rows] = True
 
     def fresh(self, rows: Tensor) -> Tensor:
         """Those of (Q, n) rows that were not visited and can be afforded, each once, and visited from now on.
@@ -67,12 +70,14 @@ class Visits:
         Returns:
             (Q, n') ascending, behind the padding.
         """
-        rows = self.affordable(rows.masked_fill(~self.unseen(rows), -1)).sort(dim=1).values
-        repeated = torch.zeros_like(rows, dtype=torch.bool)
-        repeated[:, 1:] = rows[:, 1:] == rows[:, :-1]
-        rows = rows.masked_fill(repeated, -1).sort(dim=1).values
-        most = int((rows >= 0).sum(1).max()) if rows.numel() else 0
-        rows = rows[:, rows.shape[1] - most :]
+        rows = self.affordable(rows.masked_fill(self._seen[self._queries, rows], -1)).sort(dim=1).values
+        rows[:, 1:].masked_fill_(rows[:, 1:] == rows[:, :-1], -1)
+        if len(rows) == 1:
+            rows = rows[rows >= 0][None]
+        else:
+            rows = rows.sort(dim=1).values
+            most = int((rows >= 0).sum(1).max()) if rows.numel() else 0
+            rows = rows[:, rows.shape[1] - most :]
         self.mark(rows)
         return rows
 
@@ -96,6 +101,13 @@ class Visits:
         real = rows >= 0
         counts = real.sum(1)
         self.scored += counts
+        if len(rows) == 1 and rows.numel():
+            # As documents that all queries share: functions are quicker without a batch of own candidates.
+            found = [self.f(self.docs[part]) for part in torch.split(rows[real], HELD)]
+            scores = torch.full(rows.shape, -math.inf)
+            scores[real] = torch.cat(found, 1)[0].float()
+            _check(scores, rows)
+            return scores
         scores = torch.full(rows.shape, -math.inf)
         if 2 * int(counts.sum()) < rows.numel():
             # Many queries are done or nearly so. Their padding would cost as much as documents do.

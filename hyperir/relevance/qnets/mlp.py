@@ -25,6 +25,7 @@ from hyperir.core.docs import Dense
 from hyperir.hypernet.target import Slot
 from hyperir.relevance.qnets.coarse import CoarseMLPFunction, coarse
 from hyperir.relevance.qnets.fused import ACTIVATIONS, linear
+from hyperir.relevance.qnets.gradient import gradient
 from hyperir.relevance.vectors import inner
 
 __all__ = ["MLP", "MLPFunction"]
@@ -216,8 +217,4 @@ class MLPFunction:
 
     def gradient(self, docs: Dense) -> Tensor:
         """df_q/dd at every document: (N,) -> (Q, N, D); (Q, K) -> (Q, K, D)."""
-        vectors = docs.vectors.detach().to(self.output.dtype)
-        own = vectors if vectors.dim() == 3 else vectors.expand(self.num_queries, -1, -1)
-        with torch.enable_grad():
-            own = own.clone().requires_grad_()
-            return torch.autograd.grad(self(Dense(own)).sum(), own)[0]
+        return gradient(self, docs.vectors)
