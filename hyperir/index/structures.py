@@ -129,7 +129,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with path.open("xb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for array in arrays.values():
-            file.write(array.reshape(-1).view(torch.uint8).numpy().data)
+            file.write(array.contiguous().reshape(-1).view(torch.uint8).numpy().data)
 
 
 def load(place: Place, commit: Commit, structure: Structure) -> dict[str, Tensor]:
