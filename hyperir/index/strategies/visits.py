@@ -101,13 +101,6 @@ class Visits:
         real = rows >= 0
         counts = real.sum(1)
         self.scored += counts
-        if len(rows) == 1 and rows.numel():
-            # As documents that all queries share: functions are quicker without a batch of own candidates.
-            found = [self.f(self.docs[part]) for part in torch.split(rows[real], HELD)]
-            scores = torch.full(rows.shape, -math.inf)
-            scores[real] = torch.cat(found, 1)[0].float()
-            _check(scores, rows)
-            return scores
         scores = torch.full(rows.shape, -math.inf)
         if 2 * int(counts.sum()) < rows.numel():
             # Many queries are done or nearly so. Their padding would cost as much as documents do.
