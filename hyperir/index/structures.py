@@ -129,7 +129,9 @@ def _write(path: Path, tensors: Mapping[str, Tensor]) -> None:
     with path.open("xb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for array in arrays.values():
-            file.write(array.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+            # By hand, since a single number counts as contiguous whatever its stride, and then has no view as bytes.
+            flat = array.contiguous().as_strided((array.numel(),), (1,))
+            file.write(flat.view(torch.uint8).numpy().data)
 
 
 def load(place: Place, commit: Commit, structure: Structure) -> dict[str, Tensor]:
