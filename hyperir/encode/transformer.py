@@ -24,6 +24,7 @@ __all__ = [
     "as_dtype",
     "build_masked",
     "build_transformer",
+    "evaluating",
     "has_tokenizer",
     "read_json",
     "read_own_tokenizer",
@@ -33,6 +34,7 @@ __all__ = [
 ]
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model")
+OWN = "hyperir-ngram"  # the architecture that is ours
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -187,6 +189,8 @@ def evaluating(model: Any) -> PreTrainedModel:
 def _from_config(kind: Any, config: Mapping[str, Any], tensors: Mapping[str, Tensor], where: str) -> PreTrainedModel:
     """A model whose weights are still to come."""
     _refuse_code(config, where)
+    if config.get("model_type") == OWN:
+        import hyperir.encode.ngram  # noqa: F401 - which tells transformers of it
     values = {
         key: value for key, value in config.items() if key not in ("dtype", "torch_dtype", "architectures", "auto_map")
     }

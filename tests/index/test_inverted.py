@@ -79,3 +79,24 @@ def test_no_number_is_an_error():
     docs = Sparse.of_dense(torch.tensor([[1.0, 0.0], [float("nan"), 1.0]]))
     with pytest.raises(VectorError, match="row 1"):
         STRATEGIES.build("inverted", docs=docs).search(inner([[1, 0]]), 1)
+
+
+def test_weights_in_a_byte_are_off_by_half_a_step_at_most():
+    torch.manual_seed(0)
+    vectors = torch.rand(200, 40) * (torch.rand(200, 40) < 0.2) * torch.linspace(0.1, 30, 40)
+    vectors[:, 7] = torch.where(vectors[:, 7] > 0, 2.5, 0.0)  # one weight everywhere costs nothing
+    docs, queries = Sparse.of_dense(vectors), torch.rand(9, 40) * (torch.rand(9, 40) < 0.3)
+    queries[0] = 0
+    queries[0, 7] = 3.0
+    f = SparseInner(Sparse.of_dense(queries), as_stored, torch.zeros(9))
+    exact = f(docs)
+    found = STRATEGIES.build({"type": "inverted", "bits": 8}, docs=docs).search(f, 200)
+    scores = torch.zeros(9, 200).scatter(1, found.rows, found.scores)
+    low = torch.where(vectors > 0, vectors, torch.inf).amin(0)
+    bound = (queries * (vectors.amax(0) - low) / 510).sum(1, keepdim=True)
+    error = (scores - exact).abs()
+    assert (error <= bound + 1e-4).all()
+    assert error[1:].max() > 1e-4, "bytes are not exact"
+    assert error[0].max() < 1e-5
+    with pytest.raises(VectorError, match="byte"):
+        STRATEGIES.build({"type": "inverted", "bits": 8}, docs=docs.weighted(docs.weights / 0)).search(f, 1)

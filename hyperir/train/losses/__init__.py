@@ -20,6 +20,7 @@ LOSSES: Table[nn.Module] = Table(
     {
         "cross_entropy": "hyperir.train.losses.cross_entropy:CrossEntropy",
         "margin_mse": "hyperir.train.losses.margin_mse:MarginMSE",
+        "hinge": "hyperir.train.losses.hinge:Hinge",
         "kl": "hyperir.train.losses.kl:ListwiseKL",
         "ranknet": "hyperir.train.losses.ranknet:RankNet",
         "lambdarank": "hyperir.train.losses.lambdarank:LambdaRank",

@@ -15,6 +15,7 @@ from hyperir.train.teachers.ensemble import Ensemble
 __all__ = ["load_teacher"]
 
 CLASSIFIER = "ForSequenceClassification"
+LEXICAL_FORMAT = "hyperir-lexical"
 
 
 def load_teacher(
@@ -27,8 +28,8 @@ def load_teacher(
     """One teacher, or several as one.
 
     Args:
-        names: folders or hub ids: of cross-encoders (transformers' sequence classifiers), or of whatever
-            `hyperir.load` takes.
+        names: folders or hub ids: of cross-encoders (transformers' sequence classifiers), of whatever `hyperir.load`
+            takes, or folders of lexical models.
         weights: one for each; None for the mean.
         batch_size: texts, or pairs of texts, computed at once.
         max_length: tokens of a pair, for cross-encoders.
@@ -47,6 +48,11 @@ def _load(name: str, batch_size: int, max_length: int | None) -> Teacher:
         from hyperir.train.teachers.cross_encoder import CrossEncoder
 
         return CrossEncoder(folder, batch_size=batch_size, max_length=max_length)
+    if folder is not None and _is_lexical(folder):
+        from hyperir.encode.lexical import LexicalModel
+        from hyperir.train.teachers.words import LexicalTeacher
+
+        return LexicalTeacher(LexicalModel.from_pretrained(folder))
     from hyperir.train.teachers.retriever import RetrieverTeacher
 
     model = load(name)
@@ -59,3 +65,8 @@ def _is_classifier(folder: Path) -> bool:
     path = folder / "config.json"
     names = read_json(path).get("architectures") if path.is_file() else None
     return isinstance(names, list) and any(str(name).endswith(CLASSIFIER) for name in names)
+
+
+def _is_lexical(folder: Path) -> bool:
+    path = folder / "config.json"
+    return path.is_file() and read_json(path).get("format") == LEXICAL_FORMAT
