@@ -98,6 +98,7 @@ class BackboneConfig(Config):
     Args:
         id: the model referred to; None for own weights.
         fingerprint: what the backbone referred to must have.
+        changes: some weights of the model referred to are replaced by those in the folder, of any type.
         config: the transformers configuration of own weights.
         pad_id: the padding token of the own tokenizer.
         dtype: of the weights.
@@ -105,6 +106,7 @@ class BackboneConfig(Config):
 
     id: str | None = None
     fingerprint: str | None = None
+    changes: bool = False
     config: dict[str, Any] | None = None
     pad_id: int = 0
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -113,6 +115,8 @@ class BackboneConfig(Config):
     def _one_source(self) -> BackboneConfig:
         if (self.id is None) == (self.config is None):
             raise ValueError("a backbone has either an id or the config of its own weights")
+        if self.changes and self.id is None:
+            raise ValueError("changes are of a backbone with an id")
         return self
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from hyperir.core.errors import ModelError, nearest
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import FORMAT, FORMAT_VERSION, BackboneConfig, ModelConfig, TextEncoderConfig
+from hyperir.encode.difference import replace_weights
 from hyperir.encode.layout import Layout, read_layout
 from hyperir.encode.masked import fill_head, split
 from hyperir.encode.model import Model
@@ -236,6 +237,8 @@ def _backbone(
             expected=f"fingerprint {config.fingerprint[:12]}",
             got=backbone.fingerprint[:12],
         )
+    if config.changes:
+        replace_weights(backbone, _under(prefix, tensors), str(folder))
     return backbone
 
 

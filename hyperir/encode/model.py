@@ -22,6 +22,7 @@ from hyperir.encode import load
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.card import model_card
 from hyperir.encode.config import BackboneConfig, ModelConfig, Untrained
+from hyperir.encode.difference import changed_weights
 from hyperir.encode.terms import encoded_terms
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text, query_text, sequence
@@ -30,7 +31,7 @@ from hyperir.relevance.sparse import SparseInner, as_stored
 
 __all__ = ["Model", "WithBackbone"]
 
-WithBackbone = bool | Literal["changed"]
+WithBackbone = bool | Literal["changed", "difference"]
 
 
 class Model(nn.Module):
@@ -206,8 +207,8 @@ class Model(nn.Module):
         """What `config.json` says of this model."""
         document, query = self.document.backbone, self.query.backbone
         return ModelConfig(
-            backbone=_backbone_config(document, _is_own(document, with_backbone)),
-            query_backbone=None if self.shared else _backbone_config(query, _is_own(query, with_backbone)),
+            backbone=_backbone_config(document, with_backbone),
+            query_backbone=None if self.shared else _backbone_config(query, with_backbone),
             query=self.query.config,
             document=self.document.config,
             relevance=self.relevance_config,
@@ -215,21 +216,29 @@ class Model(nn.Module):
         )
 
     def save_pretrained(
-        self, folder: str | Path, *, with_backbone: WithBackbone = True, training: Mapping[str, Any] | None = None
+        self,
+        folder: str | Path,
+        *,
+        with_backbone: WithBackbone = True,
+        dtype: torch.dtype | None = None,
+        training: Mapping[str, Any] | None = None,
     ) -> None:
         """Write the model: config.json, model.safetensors, tokenizer.json, README.md. `name` becomes the folder.
 
         Args:
             folder: made if it is missing; what it holds of an older model is replaced.
             with_backbone: also the backbone's weights; else only its name and fingerprint, which suits a frozen one.
-                "changed" decides for each: weights where they changed or have no name.
+                "changed" decides for each: weights where they changed or have no name. "difference" writes of a changed
+                one with a name only the weights that are not those of its name.
+            dtype: how the relevance function's weights and a backbone's difference are stored, for example
+                `torch.float16`; they are computed with as before. None keeps their type.
             training: a record of the training run for the model card.
 
         Raises:
             ModelError: `with_backbone=False`, but the backbone has no name, or differs from what its name gives.
         """
         folder = Path(folder).expanduser().resolve()
-        self._write(folder, folder.name, with_backbone, training)
+        self._write(folder, folder.name, with_backbone, training, dtype)
         self.name = str(folder)
 
     def push_to_hub(
@@ -278,11 +287,18 @@ class Model(nn.Module):
 
     from_pretrained = staticmethod(load)  # under the name that users of transformers look for
 
-    def _write(self, folder: Path, name: str, with_backbone: WithBackbone, training: Mapping[str, Any] | None) -> None:
+    def _write(
+        self,
+        folder: Path,
+        name: str,
+        with_backbone: WithBackbone,
+        training: Mapping[str, Any] | None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         from safetensors.torch import save_file
 
         config = self.config(with_backbone=with_backbone)
-        tensors = {f"relevance.{key}": value for key, value in self.relevance.state_dict().items()}
+        tensors = {f"relevance.{key}": value for key, value in _cast(self.relevance.state_dict(), dtype).items()}
         sides = {"backbone": self.document.backbone} | ({} if self.shared else {"query_backbone": self.query.backbone})
         for prefix, side in (("document", self.document), ("query", self.query)):
             if side.projection is not None:
@@ -292,10 +308,15 @@ class Model(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         for prefix, backbone in sides.items():
             if _is_own(backbone, with_backbone):
-                tensors |= {f"{prefix}.{key}": value for key, value in backbone.transformer.state_dict().items()}
+                own = backbone.transformer.state_dict()
                 tensors |= {f"{prefix}_head.{key}": value for key, value in backbone.head_weights.items()}
                 file = "tokenizer.json" if prefix == "backbone" else "query_tokenizer.json"
                 _replace(folder / file, backbone.tokenizer.save)
+            elif _is_difference(backbone, with_backbone):
+                own = _cast(changed_weights(backbone, _origin(backbone)), dtype)
+            else:
+                continue
+            tensors |= {f"{prefix}.{key}": value for key, value in own.items()}
         weights = folder / "model.safetensors"
         if tensors:
             # Clones: tensors that share memory are not saved otherwise.
@@ -371,12 +392,31 @@ def _is_own(backbone: Backbone, with_backbone: WithBackbone) -> bool:
     """Whether the backbone's weights are in the folder."""
     if with_backbone == "changed":
         return backbone.changed or not backbone.name
-    return with_backbone
+    return not backbone.name if with_backbone == "difference" else with_backbone
 
 
-def _backbone_config(backbone: Backbone, own: bool) -> BackboneConfig:
+def _is_difference(backbone: Backbone, with_backbone: WithBackbone) -> bool:
+    """Whether the folder holds those of the backbone's weights that are not its name's."""
+    return with_backbone == "difference" and bool(backbone.name) and backbone.changed
+
+
+def _origin(backbone: Backbone) -> Backbone:
+    """What the backbone's name gives, in the backbone's type."""
+    return load(backbone.name, dtype=backbone.dtype).document.backbone
+
+
+def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:
+    return {
+        name: value if dtype is None or not value.is_floating_point() else value.to(dtype)
+        for name, value in tensors.items()
+    }
+
+
+def _backbone_config(backbone: Backbone, with_backbone: WithBackbone) -> BackboneConfig:
     dtype = str(backbone.dtype).removeprefix("torch.")
-    if own:
+    if _is_difference(backbone, with_backbone):
+        return BackboneConfig(id=backbone.name, fingerprint=_origin(backbone).fingerprint, changes=True, dtype=dtype)  # type: ignore[arg-type]
+    if _is_own(backbone, with_backbone):
         values = json.loads(backbone.transformer.config.to_json_string(use_diff=True))
         dropped = ("_name_or_path", "architectures", "dtype", "torch_dtype", "auto_map")
         kept = {key: value for key, value in values.items() if key not in dropped}

@@ -1,0 +1,83 @@
+"""A trained model as it ships: only what differs from all-MiniLM-L6-v2, in half precision, with its generated card.
+
+    python benchmarks/model/ship.py RUN TABLE.json -o hyperir/data/models/hyperir-minilm
+
+RUN is the folder that `hyperir train recipes/hyperir-minilm.yaml` made, TABLE.json what `table.py` wrote about it and
+its controls. The card holds every figure of the table with those of the other systems.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+import yaml
+
+import hyperir
+from hyperir.encode.difference import replace_weights
+from hyperir.encode.model import Model
+from hyperir.encode.text_encoder import TextEncoder
+
+NAME, START = "hyperir-minilm", "all-MiniLM-L6-v2"
+DATASETS = {
+    "squad": "SQuAD 1.1, train, CC BY-SA 4.0: questions and Wikipedia paragraphs",
+    "tldr-pages": "tldr-pages, train, CC BY 4.0: what a command does and its page",
+    "scitldr": "SciTLDR, train, Apache-2.0: one-sentence summaries and abstracts",
+    "python": "docstrings of Python 3.11.7's standard library, PSF licence, self-supervision: a sentence and the rest",
+}
+
+
+def beside_start(trained):
+    """The trained model with the start's own documents' side, and a queries' side that knows where it came from."""
+    document, query = hyperir.load(START).document, hyperir.load(START).query
+    replace_weights(query.backbone, trained.query.backbone.transformer.state_dict(), trained.name)
+    model = Model(document, TextEncoder(query.backbone, trained.query.config), trained.relevance_config)
+    model.relevance.load_state_dict(trained.relevance.state_dict())
+    model.trained = True
+    return model
+
+
+def record(run, table):
+    """The training record for the model card."""
+    origin = json.loads((run / "training" / "origin.json").read_text())
+    recipe = yaml.safe_load((run / "training" / "recipe.yaml").read_text())
+    history = [json.loads(line) for line in (run / "training" / "log.jsonl").read_text().splitlines()]
+    names = {path: str(path).rstrip("/").rsplit("/", 1)[-1] for values in table["means"].values() for path in values}
+    figures = {
+        collection: {names[path]: " / ".join(f"{value:.4f}" for value in means) for path, means in values.items()}
+        for collection, values in table["means"].items()
+    }
+    validated = {key: line[key] for line in history for key in line if key.startswith("eval_")}
+    recipe.pop("output")
+    return {
+        "base_model": "sentence-transformers/all-MiniLM-L6-v2",
+        "steps": max(line["step"] for line in history),
+        "hours": round(max(line.get("seconds", 0.0) for line in history) / 3600, 2),
+        "hardware": origin["hardware"],
+        "seed": origin["seed"],
+        "data fingerprint": origin["data"][:16],
+        **{f"validation {key.removeprefix('eval_')}, last": f"{value:.4f}" for key, value in validated.items()},
+        "not trained on": "any test split, and scifact, nl2bash, boolq, cranfield, vaswani, medline, TREC DL 2019",
+        "data": DATASETS,
+        "figures (nDCG@10 / RR@10 / R@100)": figures,
+        "recipe": recipe,
+        "versions": origin["versions"],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    table = json.loads(options.table.read_text())
+    model = beside_start(hyperir.load(str(options.run)))
+    training = record(options.run, table)
+    model.save_pretrained(options.output, with_backbone="difference", dtype=torch.float16, training=training)
+    card = options.output / "README.md"
+    card.write_text(card.read_text(encoding="utf-8").replace(model.name, NAME), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
