@@ -263,7 +263,7 @@ def arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(folder),
         seed=recipe.seed,
-        use_cpu=over_gloo,
+        use_cpu=over_gloo or not torch.accelerator.is_available(),  # transformers refuses bf16 where it is not said
         ddp_backend="gloo" if over_gloo else None,
         per_device_train_batch_size=recipe.batch.queries,
         gradient_accumulation_steps=recipe.batch.accumulate,
