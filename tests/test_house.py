@@ -88,3 +88,9 @@ def test_heavy_libraries_wait_until_they_are_needed(module):
     code = f"import sys, {module}; print(*sorted(set(sys.modules) & {heavy}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_test_files_have_names_of_their_own():
+    """pytest imports them by name alone, so that two of one name fail only where both are collected."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
