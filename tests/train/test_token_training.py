@@ -53,14 +53,14 @@ def recipe(world, output, **changes):
         "losses": [{"type": "scaled", "of": "cross_entropy", "temperature": 0.2}],
         "optimizer": {"encoder_rate": 1e-3, "head_rate": 3e-3},
         "validation": None,
-        "run": {"steps": 80, "log": 80},
+        "run": {"steps": 160, "log": 80},
     }
     return recipe_of(world, output, **(parts | changes))
 
 
 def test_it_beats_its_untrained_self_and_comes_back_from_its_folder(world, foreign, tmp_path):
     data = {"type": "collection", "source": str(foreign), "split": "train"}
-    validation = {"source": str(foreign), "split": "dev", "every": 80}
+    validation = {"source": str(foreign), "split": "dev", "every": 160}
     result = train(recipe(world, tmp_path / "out", data=data, validation=validation))
     log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
     before = next(line["eval_RR@10"] for line in log if "eval_RR@10" in line)
