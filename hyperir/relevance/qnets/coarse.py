@@ -1,9 +1,9 @@
 """Perceptron q-nets with hidden layers in bfloat16, for a first pass over all documents on a CPU.
 
-A layer norm costs a sixth of such a pass, so it is folded into the layer after it where nothing else reads its result:
-with C = I - 11^T / n, W (C a / s) = (W C) a / s, and what is left to do for a document is its s, the square root of
-the variance of a. The variance comes from sums of squares, which lose digits where a mean is far larger than what
-varies around it: good enough for scores that are computed again, not for those that count.
+A layer norm costs a sixth of such a pass (LOG.md, 2026-11-23), so it is folded into the layer after it where nothing
+else reads its result: with C = I - 11^T / n, W (C a / s) = (W C) a / s, and what is left to do for a document is its
+s, the square root of the variance of a. The variance comes from sums of squares, which lose digits where a mean is far
+larger than what varies around it: good enough for scores that are computed again, not for those that count.
 """
 
 from __future__ import annotations
