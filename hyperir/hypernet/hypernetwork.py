@@ -35,12 +35,18 @@ class Hypernetwork(nn.Module):
         self.slots = dict(slots)
         # A module's parameter names hold dots, which ParameterDict does not take.
         self.base = nn.ParameterDict({_key(name): nn.Parameter(slot.base.clone()) for name, slot in slots.items()})
-        self.head: nn.Module = HEADS.build(head, slots=self.slots, width=width)  # type: ignore[assignment]
+        to_write = {name: slot for name, slot in slots.items() if not slot.shared}
+        self.head: nn.Module = HEADS.build(head, slots=to_write, width=width)  # type: ignore[assignment]
 
     def forward(self, tokens: Tensor, mask: Tensor) -> dict[str, Tensor]:
-        """(B, T, H), (B, T) -> name -> (B, *shape), differentiable."""
+        """(B, T, H), (B, T) -> name -> (B, *shape), differentiable; of shared slots a view of one."""
         written = self.head(tokens, mask)
-        return {name: self.base[_key(name)] + slot.scale * written[name] for name, slot in self.slots.items()}
+        parameters = {}
+        for name, slot in self.slots.items():
+            base = self.base[_key(name)]
+            many = (len(tokens), *slot.shape)
+            parameters[name] = base.expand(many) if slot.shared else base + slot.scale * written[name]
+        return parameters
 
 
 def _key(name: str) -> str:

@@ -21,11 +21,13 @@ class Slot:
         base: the learned part that all inputs share, as it is before training; its shape is the parameter's shape.
         scale: multiplies what the head writes.
         silent: the head begins by writing exactly zero here.
+        shared: nothing is written, all inputs have the base, which is learned.
     """
 
     base: Tensor
     scale: float = 1.0
     silent: bool = False
+    shared: bool = False
 
     @property
     def shape(self) -> torch.Size:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import torch
 from pydantic import BeforeValidator, SerializeAsAny
 from torch import nn
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense, States
 from hyperir.core.types import Relevance
-from hyperir.hypernet import HEADS, Hypernetwork
+from hyperir.hypernet import HEADS, Hypernetwork, Slot
 from hyperir.relevance.qnets import QNETS, QNet
 
 __all__ = ["Hyper"]
+
+BASE = "base"  # the slot of what is added to the pooled query
 
 
 class HyperConfig(Config):
@@ -26,13 +29,14 @@ class HyperConfig(Config):
     Args:
         qnet: the q-net, a member of `QNETS` by name or configuration.
         head: what writes it, a member of `HEADS`.
-        linear: add the inner product with the pooled query.
+        linear: add the inner product with the pooled query; "written" with the pooled query plus a vector that the
+            head writes, zero at the start, so that a head alone can move it too.
     """
 
     type: Literal["hyper"] = "hyper"
     qnet: Annotated[SerializeAsAny[Config], BeforeValidator(QNETS.parse)] = QNETS.parse("mlp")
     head: Annotated[SerializeAsAny[Config], BeforeValidator(HEADS.parse)] = HEADS.parse("attention")
-    linear: bool = False
+    linear: bool | Literal["written"] = False
 
 
 class Hyper(nn.Module):
@@ -51,10 +55,16 @@ class Hyper(nn.Module):
         super().__init__()
         self.linear = config.linear
         qnet = QNETS.build(config.qnet, width=width)
-        self.hypernetwork = Hypernetwork(config.head, qnet.slots(), state_width)
+        slots = qnet.slots()
+        if self.linear == "written":
+            slots[BASE] = Slot(torch.zeros(width), silent=True)
+        self.hypernetwork = Hypernetwork(config.head, slots, state_width)
         # Not registered as a submodule: its own parameters were the start of the base, which the hypernetwork owns.
         object.__setattr__(self, "qnet", qnet)
 
     def forward(self, states: States) -> Relevance[Dense]:
         parameters = self.hypernetwork(states.tokens, states.mask)
-        return self.qnet.function(parameters, states.pooled if self.linear else None)
+        base = states.pooled if self.linear else None
+        if base is not None and self.linear == "written":
+            base = base + parameters.pop(BASE)
+        return self.qnet.function(parameters, base)

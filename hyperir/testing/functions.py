@@ -144,7 +144,7 @@ RELEVANCE_LAWS = (
 
 
 def its_functions_obey_the_laws_of_relevance(qnet: str) -> None:
-    for linear in (False, True):
+    for linear in (False, True, "written"):
         for law in RELEVANCE_LAWS:
             law({"type": "hyper", "qnet": qnet, "linear": linear})
 
@@ -161,7 +161,8 @@ def its_functions_obey_them_over_token_vectors(qnet: str) -> None:
 
 def its_functions_equal_the_definition(qnet: str) -> None:
     net = QNETS.build(qnet, width=D)
-    written = {name: torch.randn(Q, *slot.shape) for name, slot in net.slots().items()}
+    slots = net.slots().items()
+    written = {name: torch.randn(1 if slot.shared else Q, *slot.shape).expand(Q, *slot.shape) for name, slot in slots}
     base, docs = torch.randn(Q, D), make_docs()
     expected = torch.stack(
         [

@@ -34,6 +34,7 @@ QNETS: Table[QNet] = Table(
     "qnets",
     {
         "mlp": "hyperir.relevance.qnets.mlp:MLP",
+        "shared": "hyperir.relevance.qnets.shared:SharedNet",
         "linear": "hyperir.relevance.qnets.linear:LinearNet",
     },
 )
