@@ -64,6 +64,7 @@ class Grown:
         self._later = torch.ones(len(docs), dtype=torch.bool)
         self._later[covered.rows[covered.present]] = False
         self._whole = bool(covered.present.all())
+        self._extra = int(self._later.sum())  # counted once, for every search without a filter
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows found, (Q, k); see :class:`hyperir.core.types.Strategy`.
@@ -78,8 +79,10 @@ class Grown:
             allowed = allowed.cpu()
         rows, present = self._covered.rows, self._covered.present
         inside = (None if self._whole else present) if allowed is None else allowed[rows] & present
-        later = self._later if allowed is None else self._later & allowed
-        extra = int(later.sum())
+        later, extra = self._later, self._extra
+        if allowed is not None:
+            later = later & allowed
+            extra = int(later.sum())
         if budget is not None and budget <= extra:
             raise InputError(
                 f"{extra:,} documents came after the structure, and all of them are scored",

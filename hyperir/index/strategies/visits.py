@@ -98,6 +98,11 @@ class Visits:
 
     def score(self, rows: Tensor) -> Tensor:
         """Scores of (Q, n) rows, -inf where there is none."""
+        if len(rows) == 1 and 0 < rows.shape[1] <= HELD and int(rows.min()) >= 0:
+            self.scored += rows.shape[1]  # nothing to mask or to split
+            scores = self.f(self.docs[rows]).float()
+            _check(scores, rows)
+            return scores
         real = rows >= 0
         counts = real.sum(1)
         self.scored += counts
@@ -181,9 +186,8 @@ def answer(
 
 
 def _check(scores: Tensor, rows: Tensor) -> None:
-    wrong = scores.isnan().nonzero()
-    if len(wrong):
-        query, place = wrong[0].tolist()
+    if scores.isnan().any():
+        query, place = scores.isnan().nonzero()[0].tolist()
         raise VectorError(
             f"the relevance function gave NaN for row {int(rows[query, place])}",
             expected="finite scores",
