@@ -50,17 +50,27 @@ def settings(k, training):
 
 def brief(k):
     """The paper's search, and first-order search above the engines that are quickest to ask, for k answers."""
-    tried, engines = [PAPER], [{**CODES, "nprobe": probes} for probes in (32, 64, 128)]
+    codes = [{**CODES, "nprobe": probes} for probes in (32, 64, 128)]
     if k > 100:
         steps = [(r, a, w) for r, a in ((1, 4), (1, 8), (2, 2), (2, 4), (3, 4)) for w in (k, 2 * k)]
+        above = [(engine, step) for engine in codes for step in steps]
     else:
-        engines += [{**BYTES, "ef_search": ef} for ef in (32, 64)]
-        steps = [(2, 1, 100), (2, 1, 200), (2, 1, 400), (2, 2, 50), (2, 2, 100), (2, 2, 200), (2, 4, 50), (2, 4, 100)]
-        steps += [(3, 2, 50), (3, 4, 50), (3, 4, 100)]
-    for engine in engines:
-        for rounds, anchors, width in steps:
-            tried.append({"type": "firstorder", "engine": engine, "rounds": rounds, "anchors": anchors, "width": width})
-    return tried
+        graphs = [{**BYTES, "ef_search": ef} for ef in (32, 64, 96, 128, 192)]
+        near = [(2, 1, 30), (2, 1, 50), (2, 1, 100), (2, 2, 30), (2, 2, 50), (2, 2, 100)]  # enough where locality is .1
+        wide = [(2, 1, 200), (2, 2, 100), (2, 2, 200)]
+        above = [(engine, step) for engine in graphs for step in near]
+        above += [(engine, step) for engine in codes[1:] for step in wide]
+    return [PAPER] + [
+        {
+            "type": "firstorder",
+            "engine": engine,
+            "rounds": rounds,
+            "anchors": anchors,
+            "width": width,
+            "locality": 0.5 if k > 100 else 0.1,
+        }
+        for engine, (rounds, anchors, width) in above
+    ]
 
 
 def summary(name, found, goals):
@@ -85,6 +95,7 @@ def main():
     parser.add_argument("--pooled", type=Path, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0, help="of the queries that are drawn")
     parser.add_argument("--training", type=int, default=0, help="training queries, from which bipartite is built")
     parser.add_argument("--brief", action="store_true", help="the paper's and the quickest first-order searches only")
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 1000])
@@ -92,7 +103,7 @@ def main():
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
-    collection, drawn = open_collection(str(options.pooled)), random.Random(0)
+    collection, drawn = open_collection(str(options.pooled)), random.Random(options.seed)
     qrels = collection.qrels("dev") | collection.qrels("test")
     texts = collection.queries("dev") | collection.queries("test")
     queries = {query: texts[query] for query in drawn.sample(sorted(qrels), options.queries)}
