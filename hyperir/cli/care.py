@@ -39,6 +39,8 @@ def info(
     for one in facts["structures"]:
         settings = {name: value for name, value in one["config"].items() if name != "type"}
         print(f"  structure  {one['type']}{f' {settings}' if settings else ''}: {_age(one)}")
+    if facts["fitted"]:
+        print(f"  searches   by a function fitted to it: {facts['fitted'][-1]['told']}")
     print(f"  disk       {size}\n  commit     {facts['number']} of {facts['updated']}")
     for one in past:
         held = count_text(one.documents, "document")
@@ -93,7 +95,7 @@ def repair(
                 "problems": [{"file": p.file, "what": p.what} for p in plan.problems],
                 "back_to_commit": plan.base.number if plan.base else None,
                 "made_again": [*plan.rebuilt, *["scalar indices"] * plan.reindexed],
-                "dropped": list(plan.dropped.values()),
+                "dropped": [*plan.dropped.values(), *plan.unfitted],
                 "lost_commits": list(plan.lost_commits),
                 "lost_documents": plan.lost_documents,
                 "revived_documents": plan.revived_documents,

@@ -10,7 +10,7 @@ from hyperir.index.table import FOLDER, manifest_version, transaction_version
 
 __all__ = ["clean", "has_newer", "leftovers"]
 
-PARTS = (f"{FOLDER}/", "ann/", "tombs/")
+PARTS = (f"{FOLDER}/", "ann/", "tombs/", "models/")
 
 
 def clean(place: Place, commit: Commit) -> bool:
@@ -20,7 +20,7 @@ def clean(place: Place, commit: Commit) -> bool:
         whether all of them are gone.
     """
     whole = place.remove(leftovers(place, commit))
-    for folder in ("ann", "tombs", INDICES):
+    for folder in ("ann", "tombs", "models", INDICES):
         place.prune(folder)
     return whole
 

@@ -25,6 +25,7 @@ __all__ = [
     "Dtype",
     "EncoderRecord",
     "FileRecord",
+    "Fitted",
     "Generation",
     "Kind",
     "Structure",
@@ -38,7 +39,7 @@ __all__ = [
     "publish",
 ]
 
-FORMAT = 4
+FORMAT = 5
 FOLDER = "commits"
 MANIFESTS = "rows.lance/_versions/"
 TRANSACTIONS = "rows.lance/_transactions/"
@@ -129,13 +130,29 @@ class Structure(Config):
         return (self.file, *self.table_files)
 
 
+class Fitted(Config):
+    """A model that was fitted to the index: its relevance function is what searches use.
+
+    Args:
+        folder: where its files are.
+        files: all of them, inside of the folder.
+        told: what it is, in words.
+        created: in UTC, ISO 8601.
+    """
+
+    folder: str
+    files: tuple[str, ...]
+    told: str
+    created: str
+
+
 class Commit(Config):
     """The index after one change. Paths are relative to the index folder, with forward slashes.
 
     `documents` are alive; `stored` counts the rows on disk, those included whose keys are in `tombstones`, a list of
     at most one file. `lance_version` 0 and `metadata` None stand for an index that never held a row; the first rows
     fix `metadata`. `next_key` grows only: a key is never given twice, whatever is deleted. `indexed` names the
-    columns with a scalar index, and `change` says in words what this commit did.
+    columns with a scalar index, and `change` says in words what this commit did. Of `fitted` the last one is in use.
     """
 
     format_version: int = FORMAT
@@ -158,6 +175,7 @@ class Commit(Config):
     tombstones: tuple[str, ...]
     indexed: tuple[str, ...]
     structures: tuple[Structure, ...]
+    fitted: tuple[Fitted, ...] = ()
     files: dict[str, FileRecord]
 
     @field_validator("files")
@@ -177,6 +195,7 @@ class Commit(Config):
             raise ValueError("generations of another kind of documents")
         named = {g.file for g in self.generations} | set(self.tombstones)
         named |= {file for structure in self.structures for file in structure.files}
+        named |= {file for fitted in self.fitted for file in fitted.files}
         if unknown := named - self.files.keys():
             raise ValueError(f"no size and hash for {sorted(unknown)}")
         if not 0 <= self.documents <= self.stored or (self.documents < self.stored) != bool(self.tombstones):
@@ -246,7 +265,8 @@ def _migrated(record: dict[str, Any]) -> dict[str, Any]:
     """A commit of an older format, said in the words of this one."""
     if record.get("format_version") == 1:  # before deletions and scalar indices
         record = {**record, "format_version": 2, "stored": record.get("documents"), "indexed": (), "change": ""}
-    if record.get("format_version") in (2, 3):  # before structures and a second hash; before several vectors a document
+    # Before structures and a second hash; before several vectors a document; before what format 5 may have.
+    if record.get("format_version") in (2, 3, 4):
         record = {**record, "format_version": FORMAT}
     return record
 
@@ -286,13 +306,14 @@ def publish(place: Place, commit: Commit, new: Iterable[str] = (), give_up: Iter
 def check_files(place: Place, commit: Commit) -> None:
     """Check that every file is there with its committed size, and the hash of the manifest that Lance parses first.
 
-    Files of search structures are passed over: an index without them can be searched and changed, and whoever uses one
-    compares its hash first.
+    Files of search structures and fitted functions are passed over: an index without them can be searched and changed,
+    and whoever uses one compares its hash first.
 
     Raises:
         CorruptError: names the first file that is not as committed.
     """
     apart = {name for structure in commit.structures for name in structure.files}
+    apart |= {name for fitted in commit.fitted for name in fitted.files}
     needed = {name: record for name, record in commit.files.items() if name not in apart}
     sizes = place.sizes(needed)
     for name, record in needed.items():

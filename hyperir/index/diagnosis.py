@@ -35,6 +35,7 @@ class Plan:
         rebuilt: packed vectors to be made again from the rows, each with a commit that has both.
         reindexed: whether scalar indices are made again.
         dropped: search structures that go, by their files, each with its strategy.
+        unfitted: relevance functions fitted to the index that go, in words.
         given_up: commits that end.
         lost_documents: living documents of the newest commit that the base lacks or has in an older version; None where
             the newest commit cannot be read, so that nobody knows.
@@ -49,6 +50,7 @@ class Plan:
     rebuilt: dict[str, int]
     reindexed: bool
     dropped: dict[str, str]
+    unfitted: tuple[str, ...]
     given_up: tuple[int, ...]
     lost_documents: int | None
     revived_documents: int | None
@@ -76,6 +78,7 @@ class Plan:
             f"dropped: the search structure {name}, {file}; `hyperir build` makes it again"
             for file, name in self.dropped.items()
         ]
+        lines += [f"dropped: a fitted relevance function ({told}); `hyperir adapt` fits one" for told in self.unfitted]
         if self.lost_commits:
             lines.append(f"back to commit {self.base.number}, with {count_text(self.base.documents, 'document')}")
             lines.append(f"lost commits: {_listed(self.lost_commits)}")
@@ -128,6 +131,7 @@ def diagnose(place: Place, show_progress: bool) -> Plan:
         rebuilt={name: rebuilt[name] for name in sorted(rebuilt) if base is not None},
         reindexed=base is not None and _index_lost(base, damaged),
         dropped={} if base is None else {s.file: s.type for s in base.structures if damaged & set(s.files)},
+        unfitted=() if base is None else tuple(one.told for one in base.fitted if damaged & set(one.files)),
         given_up=tuple(sorted(ended)),
         lost_documents=lost,
         revived_documents=revived,
@@ -146,8 +150,9 @@ def _holds_rows(name: str) -> bool:
 
 
 def without(commit: Commit) -> set[str]:
-    """Files that a new commit does without: structures, indices of columns, and records of Lance no reader needs."""
+    """Files that a new commit does without: structures, fitted functions, indices of columns, records of Lance."""
     built = {structure.file for structure in commit.structures}
+    built |= {file for fitted in commit.fitted for file in fitted.files}
     return {name for name in commit.files if name in built or name.startswith((INDICES, TRANSACTIONS))}
 
 

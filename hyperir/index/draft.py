@@ -9,7 +9,7 @@ import numpy as np
 from hyperir.index import commit as commits
 from hyperir.index import retention, table, tombstones
 from hyperir.index.before import apart
-from hyperir.index.commit import Column, Commit, FileRecord, Generation, Structure
+from hyperir.index.commit import Column, Commit, FileRecord, Fitted, Generation, Structure
 from hyperir.index.place import Content, Place
 from hyperir.index.tombstones import Keys
 
@@ -32,6 +32,7 @@ class Draft:
         metadata: columns, or None before the first rows.
         indexed: names of the columns with a scalar index.
         structures: what searches use, oldest first.
+        fitted: relevance functions fitted to the index, the one in use last.
         base_dead: `dead` as it was in the base.
         scratch: packed files written and replaced before anyone saw them.
     """
@@ -46,6 +47,7 @@ class Draft:
     metadata: tuple[Column, ...] | None
     indexed: tuple[str, ...]
     structures: tuple[Structure, ...]
+    fitted: tuple[Fitted, ...]
     base_dead: Keys
     scratch: list[str] = field(default_factory=list)
 
@@ -65,6 +67,7 @@ class Draft:
             metadata=base.metadata,
             indexed=base.indexed,
             structures=base.structures,
+            fitted=base.fitted,
         )
 
     @property
@@ -100,6 +103,7 @@ class Draft:
         else:
             rows = table.files_of_version(self.place, self.version)
         built = [structure.file for structure in self.structures]
+        built += [file for fitted in self.fitted for file in fitted.files]
         named = [*rows, *(generation.file for generation in self.generations), *tombs, *built]
         new = [name for name in named if name not in base.files]
         settled = {name: self._record(name, content) for name, content in self.place.settle(new).items()}
@@ -123,6 +127,7 @@ class Draft:
             tombstones=tombs,
             indexed=self.indexed,
             structures=self.structures,
+            fitted=self.fitted,
             files={name: base.files.get(name) or settled[name] for name in named},
         )
         return commit, new

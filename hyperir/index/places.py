@@ -12,7 +12,7 @@ from hyperir.index.table import FOLDER
 
 __all__ = ["PARTS", "check_place", "not_found", "not_retained"]
 
-PARTS = {FOLDER: "rows", "ann": "vectors", "tombs": "tombstones", commits.FOLDER: "commits"}
+PARTS = {FOLDER: "rows", "ann": "vectors", "tombs": "tombstones", "models": "models", commits.FOLDER: "commits"}
 NEARBY = 500  # entries of a folder looked at for a suggestion
 
 

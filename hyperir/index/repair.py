@@ -1,8 +1,9 @@
 """Repair of a damaged index: what can be made again is, else the newest whole commit becomes the index; said first.
 
 Packed vectors and scalar indices hold nothing that the rows do not, so they are made again. A damaged search structure
-is dropped: searches do without, and to build it again may take hours. Nothing is lost then. Where rows, tombstones or
-commits themselves are damaged, the newest commit that is whole is published again, and what came after it is lost.
+is dropped: searches do without, and to build it again may take hours. So is a fitted relevance function; the one
+before it is used again. Nothing else is lost then. Where rows, tombstones or commits themselves are damaged, the newest
+commit that is whole is published again, and what came after it is lost.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ def _apply(place: Place, plan: Plan) -> bool:
         later = [name for name in leftovers(place, plan.base) if name.startswith((MANIFESTS, TRANSACTIONS))]
         place.remove(later)  # of commits that are lost: Lance goes on only from its latest version
     structures.without(draft, gone)
+    draft.fitted = tuple(fitted for fitted in draft.fitted if not damaged & set(fitted.files))
     if plan.reindexed:
         for name in plan.base.indexed:
             index_column(draft, name)

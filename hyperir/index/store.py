@@ -15,9 +15,9 @@ from torch import Tensor
 from hyperir.core.errors import CorruptError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
-from hyperir.index import structures, tombstones
+from hyperir.index import fitted, structures, tombstones
 from hyperir.index.clean import clean
-from hyperir.index.commit import Commit, Dtype, EncoderRecord, Kind, Structure
+from hyperir.index.commit import Commit, Dtype, EncoderRecord, Fitted, Kind, Structure
 from hyperir.index.compact import compact
 from hyperir.index.covered import Covered
 from hyperir.index.filters import Filter
@@ -230,6 +230,22 @@ class Store:
         return self.commit.encoder
 
     @property
+    def fitted(self) -> Fitted | None:
+        """The relevance function that was fitted to this index and is in use; None for the encoder's own."""
+        return self.commit.fitted[-1] if self.commit.fitted else None
+
+    @contextmanager
+    def fitted_folder(self) -> Iterator[Path]:
+        """The model folder of `fitted`, its files checked.
+
+        Raises:
+            CorruptError: a file is not as committed; names it and what to do.
+        """
+        assert self.fitted is not None
+        with self._retained(), fitted.opened(self.place, self.commit, self.fitted) as folder:
+            yield folder
+
+    @property
     def number(self) -> int:
         """Of the commit read; it grows with every change."""
         return self.commit.number
@@ -357,6 +373,7 @@ class Store:
             "metadata": {column.name: column.type for column in commit.metadata or ()},
             "indexed": list(commit.indexed),
             "structures": [self._told(structure) for structure in commit.structures],
+            "fitted": [{"told": one.told, "created": one.created} for one in commit.fitted],
             "commits": len(commits.numbers(self.place)),
             "number": commit.number,
             "format_version": commit.format_version,

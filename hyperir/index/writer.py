@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,11 +14,11 @@ from hyperir.core.docs import Multi
 from hyperir.core.errors import CorruptError, DuplicateIdError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
-from hyperir.index import structures
+from hyperir.index import fitted, structures
 from hyperir.index.checks import check_multi, check_rows, check_vectors
 from hyperir.index.clean import clean, has_newer
 from hyperir.index.columns import check_columns, index_column
-from hyperir.index.commit import Commit, Structure
+from hyperir.index.commit import Commit, Fitted, Structure
 from hyperir.index.draft import Draft
 from hyperir.index.ids import Taken, TakenIds
 from hyperir.index.lookup import check_ids
@@ -120,6 +121,8 @@ class Writer:
         self._to_index: tuple[str, ...] = ()
         self._made: tuple[tuple[structures.Made, Structure | None], ...] = ()
         self._gone: tuple[Structure, ...] = ()
+        self._fitted: tuple[Fitted, ...] | None = None
+        self._change = ""
 
     def append(self, rows: Sequence[Row], vectors: Vectors) -> None:
         """Add a batch. Everything is checked first: an error of the input leaves the add as it was, and it can go on.
@@ -226,6 +229,33 @@ class Writer:
         self._check_usable()
         self._gone = (*self._gone, *gone)
 
+    def keep_fitted(self, folder: Path, told: str) -> None:
+        """Keep a model with the index, whose relevance function searches then use. Its files are copied now.
+
+        Args:
+            folder: of the model, with all that is to be kept of it.
+            told: what it is, in words; the commit says it as well.
+        """
+        self._check_usable()
+        with disk(self.place):
+            kept = fitted.copy(self.place, folder, told)
+        self._fitted = (*(self.base.fitted if self._fitted is None else self._fitted), kept)
+        self._change = told
+
+    def undo_fitted(self) -> Fitted:
+        """Give up the fitted relevance function in use, so that the one before it is used again.
+
+        Raises:
+            InputError: there is none.
+        """
+        self._check_usable()
+        before = self.base.fitted if self._fitted is None else self._fitted
+        if not before:
+            raise fitted.nothing_to_undo(self.place)
+        self._fitted = before[:-1]
+        self._change = f"undone: {before[-1].told}"
+        return before[-1]
+
     def checkpoint(self) -> Commit:
         """Commit what there is and go on. What is committed stays, whatever comes later.
 
@@ -235,7 +265,8 @@ class Writer:
         self._check_usable()
         draft, pending = self._draft, self._pending
         changed = not np.array_equal(draft.dead, draft.base_dead)
-        if not (pending.added or changed or self._to_index or self._made or self._gone):
+        refitted = self._fitted is not None
+        if not (pending.added or changed or self._to_index or self._made or self._gone or refitted):
             return self.base
         self._broken = True  # until it is committed
         with disk(self.place):
@@ -248,6 +279,7 @@ class Writer:
             structures.without(draft, self._gone)
             for made, instead in self._made:
                 structures.keep(draft, made, instead)
+            draft.fitted = draft.fitted if self._fitted is None else self._fitted
             commit = draft.publish(self._said())
         self._taken.committed(commit)
         self._begin(commit, draft.dead)
@@ -261,7 +293,8 @@ class Writer:
         parts = [f"added {added:,}"] * (added > 0) + [f"deleted {deleted:,}"] * (deleted > 0)
         parts += [f"indexed {name!r}" for name in self._to_index] + [f"built {made.type}" for made, _ in self._made]
         dropped = {structure.type for structure in self._gone} - {made.type for made, _ in self._made}
-        return ", ".join([*parts, *(f"dropped {name}" for name in sorted(dropped))])
+        parts += [f"dropped {name}" for name in sorted(dropped)]
+        return ", ".join([*parts, *[self._change] * bool(self._change)])
 
     def abandon(self) -> bool:
         """Remove what was written since the last commit.

@@ -14,11 +14,11 @@ from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
 from hyperir.encode import load
-from hyperir.index.commit import Dtype, EncoderRecord, Kind
+from hyperir.index.commit import Dtype, EncoderRecord, Fitted, Kind
 from hyperir.index.filters import Filter
 from hyperir.index.store import Past, Store
 from hyperir.index.verify import Report
-from hyperir.search import adding, structures
+from hyperir.search import adding, fitted, structures
 from hyperir.search.export import export
 from hyperir.search.fingerprint import check_fingerprint, kind_of
 from hyperir.search.reading import read_hits, read_scores
@@ -45,12 +45,15 @@ class Index:
 
     Args:
         store: the folder.
-        model: what encodes; None loads the model that the folder names when it is first needed.
+        model: what encodes; None loads, when it is first needed, the one that was fitted to the index, else the one
+            that made its vectors.
     """
 
     def __init__(self, store: Store, model: Encoder[Dense] | None = None) -> None:
         self.store = store
         self._model = model
+        self._given = model is not None
+        self._fitted: Fitted | None = None  # what `_model` is, where nobody gave it
         if model is not None:
             check_fingerprint(store, model)
         self._searchers = Searchers()
@@ -96,7 +99,7 @@ class Index:
         Args:
             path: the folder.
             model: another model with the same document side, for example one with another relevance function; None
-                takes the model that made the index.
+                takes the one that was fitted to the index, else the one that made it.
             commit: the number of a commit that `history` lists.
 
         Raises:
@@ -125,15 +128,8 @@ class Index:
     @property
     def model(self) -> Encoder[Dense]:
         """What encodes queries and documents, loaded when first needed."""
-        if self._model is None:
-            if self.store.encoder is None:
-                raise InputError(
-                    f"{self.store.path} holds vectors of your own, and no model that reads text",
-                    fix="bring vectors and functions, `add(rows, vectors=...)`, `search(f)`, or open it with `model=`",
-                )
-            model = load(self.store.encoder.name)
-            check_fingerprint(self.store, model)
-            self._model = model
+        if self._model is None or (not self._given and self._fitted != self.store.fitted):
+            self._model, self._fitted = fitted.model_of(self.store), self.store.fitted
         return self._model
 
     def add(
