@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from hyperir.corpus import open_collection
     from hyperir.encode import Model, load
     from hyperir.search import BM25, Index
+    from hyperir.train.adapting import adapt
 
 __all__ = [
     "BM25",
@@ -22,6 +23,7 @@ __all__ = [
     "Index",
     "Model",
     "__version__",
+    "adapt",
     "load",
     "open_collection",
 ]
@@ -34,6 +36,7 @@ _HOMES = {
     "HyperIRError": "hyperir.core.errors",
     "Index": "hyperir.search",
     "Model": "hyperir.encode",
+    "adapt": "hyperir.train.adapting",
     "load": "hyperir.encode",
     "open_collection": "hyperir.corpus",
 }

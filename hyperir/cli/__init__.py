@@ -5,7 +5,7 @@ Exit codes: 0 done; 1 trouble; 2 the input cannot be used, and nothing was chang
 """
 
 # In this order the help lists the verbs.
-from hyperir.cli import road, papers, changes, learning, training, care, bench  # noqa: F401, I001
+from hyperir.cli import road, papers, changes, learning, adapt, training, care, bench  # noqa: F401, I001
 from hyperir.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Literal
 
@@ -16,9 +17,15 @@ __all__ = ["LinearNet"]
 
 
 class LinearConfig(Config):
-    """The linear q-net has no options."""
+    """Configuration of the linear q-net.
+
+    Args:
+        scaled: what the head writes is divided by sqrt(D) and starts as zero; for use beside a linear part, which then
+            is where training starts.
+    """
 
     type: Literal["linear"] = "linear"
+    scaled: bool = False
 
 
 class LinearNet(nn.Module):
@@ -33,13 +40,15 @@ class LinearNet(nn.Module):
 
     def __init__(self, config: LinearConfig, *, width: int) -> None:
         super().__init__()
+        self.config = config
         self.weight = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: Tensor) -> Tensor:
         return x @ self.weight
 
     def slots(self) -> dict[str, Slot]:
-        return {"weight": Slot(self.weight.detach().clone())}
+        scale = 1 / math.sqrt(len(self.weight)) if self.config.scaled else 1.0
+        return {"weight": Slot(self.weight.detach().clone(), scale, self.config.scaled)}
 
     def function(self, parameters: Mapping[str, Tensor], base: Tensor | None) -> InnerProduct:
         """The inner product with w, or with base + w."""

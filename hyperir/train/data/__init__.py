@@ -20,6 +20,7 @@ SETS: Table[TrainingSet] = Table(
         "groups": "hyperir.train.data.groups:GroupsSet",
         "augmented": "hyperir.train.data.augmented:AugmentedSet",
         "spans": "hyperir.train.data.spans:SpansSet",
+        "ranked": "hyperir.train.data.ranked:RankedSet",
     },
 )
 

@@ -1,0 +1,146 @@
+"""What `hyperir adapt` is worth on real collections: a q-net, the inner product, and the query encoder, adapted alike.
+
+    python benchmarks/map/adapt.py COLLECTIONS -o WORK --table WORK/adapt.md
+
+COLLECTIONS holds BEIR folders. Each collection is indexed, adapted to by its training split, and evaluated on its test
+queries, which no adaptation sees. Every adaptation is a folder of its own below WORK: a run that was stopped goes on.
+The tests are paired over the test queries, values averaged over seeds; Holm's correction is over all tests of the page.
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+from statistics import fmean
+
+import hyperir
+from hyperir.core.errors import HyperIRError
+from hyperir.evaluate import compare, evaluate
+from hyperir.evaluate.holm import holm
+from hyperir.train.adapting import adapt
+
+COLLECTIONS = ("tldr-pages", "nl2bash", "scifact", "scitldr", "squad")
+ARMS = {
+    "q-net": {"relevance": "hyper", "learn": "head"},
+    "inner product": {"relevance": "dot", "learn": "head"},
+    "query encoder": {"relevance": "dot", "learn": "all"},
+}
+PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"))
+PAIRS += (("q-net", "inner product"), ("q-net", "query encoder"))
+MEASURE = "nDCG@10"
+MEASURES = (MEASURE, "RR@10", "R@100")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("collections", type=Path)
+    parser.add_argument("-o", "--output", type=Path, required=True, help="the folder to work in")
+    parser.add_argument("--only", nargs="+", default=COLLECTIONS, help="names of collections")
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--model", default="all-MiniLM-L6-v2")
+    parser.add_argument("--form", default=None, help="the q-net: a name, or its settings as JSON")
+    parser.add_argument("--set", default="{}", help="more settings of every adaptation, as JSON")
+    parser.add_argument("--queries", type=int, default=1000, help="of a test split, at most")
+    parser.add_argument("--table", type=Path, help="where the table goes; else it is printed")
+    args = parser.parse_args()
+    found = {name: measured(name, args) for name in args.only}
+    text = table(found, args)
+    if args.table:
+        args.table.write_text(text)
+    print(text)
+
+
+def measured(name, args):
+    """arm -> {"values": query id -> value averaged over seeds, "means", "adaptations"}."""
+    collection = hyperir.open_collection(args.collections / name)
+    folder = args.output / name
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "the.index"
+    if not (folder / "indexed").exists():
+        fresh = not (index / "commits").exists()
+        opened = hyperir.Index.create(index, args.model) if fresh else hyperir.Index.open(index)
+        opened.add(collection.documents(), resume=True)
+        (folder / "indexed").touch()
+    split = "test" if "test" in collection.splits else "dev"
+    queries, qrels = collection.queries(split), collection.qrels(split)
+    kept = sorted(queries)
+    kept = random.Random(0).sample(kept, min(args.queries, len(kept)))
+    task = {query: queries[query] for query in kept}, {query: qrels[query] for query in kept}
+    results = {"before": [one_run(folder / "before.json", index, args.model, task)]}
+    for arm in args.arms:
+        results[arm] = []
+        for seed in range(args.seeds):
+            settings = ARMS[arm] | {"seed": seed} | json.loads(args.set)
+            if arm == "q-net" and args.form:
+                settings["form"] = json.loads(args.form) if args.form.startswith("{") else args.form
+            if "train" in collection.splits:
+                settings["collection"] = str(args.collections / name)
+            work = folder / f"{arm.replace(' ', '-')}-{seed}"
+            try:
+                adaptation = adapt(index, settings, keep=False, work=work)
+            except HyperIRError as error:
+                raise SystemExit(f"{name}, {arm}, seed {seed}: {error}") from error
+            run = one_run(work / "test.json", index, str(adaptation.folder), task)
+            results[arm].append(run | {"adaptation": adaptation.as_dict(), "gained": adaptation.gained})
+    return results
+
+
+def one_run(file, index, model, task):
+    """Values of every measure and query of a model over the index; kept in a file."""
+    if not file.exists():
+        queries, qrels = task
+        answers = hyperir.Index.open(index, model).run(queries, 100, strategy="exact")
+        file.write_text(json.dumps(evaluate(qrels, answers, MEASURES).by_query))
+    return {"values": json.loads(file.read_text())}
+
+
+def averaged(runs, measure=MEASURE):
+    """Query id -> the mean over seeds."""
+    return {query: fmean(run["values"][measure][query] for run in runs) for query in runs[0]["values"][measure]}
+
+
+def as_kept(results, arm):
+    """What searches would use: the adapted function where its own tests kept it, else the one before."""
+    return [run if run["gained"] else results["before"][0] for run in results[arm]]
+
+
+def table(found, args):
+    arms = ["before", *args.arms]
+    pairs = [pair for pair in PAIRS if set(pair) <= set(arms)]
+    tests, lines = {}, [f"| collection | queries | {' | '.join(arms)} |", "|---|---|" + "---|" * len(arms)]
+    for name, results in found.items():
+        values = {arm: averaged(results[arm]) for arm in arms}
+        for a, b in pairs:
+            tests[name, a, b] = compare(values[a], values[b])
+        cells = [f"{fmean(values[arm].values()):.4f}" for arm in arms]
+        lines.append(f"| {name} | {len(values['before']):,} | {' | '.join(cells)} |")
+    corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
+    lines += ["", "| collection | compared | difference | p | p (Holm) | better / worse |", "|---|---|---|---|---|---|"]
+    for (name, a, b), test in tests.items():
+        wins = f"{test.wins} / {test.losses}"
+        p = f"{test.p:.4f} | {corrected[name, a, b]:.4f}"
+        lines.append(f"| {name} | {a} - {b} | {test.difference:+.4f} | {p} | {wins} |")
+    lines += [
+        "",
+        "| collection | arm | kept | as kept | RR@10 | R@100 | rates | shares | seconds |",
+        "|---|" + "---|" * 8,
+    ]
+    for name, results in found.items():
+        for arm in args.arms:
+            done = [run["adaptation"] for run in results[arm]]
+            more = [fmean(averaged(results[arm], each).values()) for each in MEASURES[1:]]
+            cells = [
+                f"{sum(run['gained'] for run in results[arm])} of {len(done)}",
+                f"{fmean(averaged(as_kept(results, arm)).values()):.4f}",
+                *(f"{value:.4f}" for value in more),
+                ", ".join(f"{one['rate']:g}" for one in done),
+                ", ".join(f"{one['share']:g}" for one in done),
+                f"{fmean(one['seconds'] for one in done):.0f}",
+            ]
+            lines.append(f"| {name} | {arm} | {' | '.join(cells)} |")
+    return "\n".join([f"{MEASURE}, {args.seeds} seeds, {args.model}", "", *lines, ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The queries that an adaptation learns from and is tested on: what people asked, and what is made of documents.
+
+A query knows the documents that answer it by their ids, or none of them where it comes from a log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from hyperir.core.errors import CollectionError, InputError
+from hyperir.core.types import Row
+from hyperir.corpus import open_collection
+from hyperir.corpus.trec import read_qrels, read_queries
+from hyperir.index.store import Store
+from hyperir.train.adapting.settings import Settings
+
+__all__ = ["Asked", "made_queries", "read_asked"]
+
+Kind = Literal["judged", "log", "made"]
+
+WORDS = (4, 16)  # of a span
+TITLE = 2  # words of a title at least
+ROUNDS = 4  # spans of one document at most
+BLOCK = 2048  # documents read at once
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query.
+
+    Args:
+        id: its own.
+        text: as it was asked.
+        grades: of the documents of the index that answer it, above 0; none where nobody knows.
+        kind: where it comes from.
+    """
+
+    id: str
+    text: str
+    grades: Mapping[str, int]
+    kind: Kind
+
+
+def read_asked(store: Store, settings: Settings) -> list[Asked]:
+    """What people asked; equal texts are one query. Nothing where the settings name no queries.
+
+    Raises:
+        CollectionError: a file cannot be read, or judgements are about other queries or documents.
+    """
+    if settings.collection is not None:
+        source = open_collection(settings.collection)
+        texts, qrels = source.queries(settings.split), source.qrels(settings.split)
+    elif settings.queries is not None:
+        texts = read_queries(settings.queries)
+        qrels = {} if settings.qrels is None else read_qrels(settings.qrels)
+    else:
+        return []
+    positive = {query: {id_: grade for id_, grade in own.items() if grade > 0} for query, own in qrels.items()}
+    judged = sorted({id_ for query in texts for id_ in positive.get(query, {})})
+    there = {id_ for id_, place in zip(judged, store.positions(judged), strict=True) if place >= 0}
+    if qrels and not there:
+        got = f"judgements of {len(judged):,} documents" if judged else f"queries such as {next(iter(texts), 'none')!r}"
+        raise CollectionError(
+            f"the judgements are of no query and document of {store.path}",
+            expected="ids of the queries, and of documents that the index holds",
+            got=got,
+        )
+    grades: dict[str, dict[str, int]] = {}
+    ids: dict[str, str] = {}
+    for query, text in texts.items():
+        if text.strip():
+            own = {id_: grade for id_, grade in positive.get(query, {}).items() if id_ in there}
+            ids.setdefault(text, query)
+            grades.setdefault(text, {}).update(own)
+    kept = list(grades)
+    if len(kept) > settings.asked:
+        kept = Random(settings.seed).sample(kept, settings.asked)
+    return [Asked(f"asked-{ids[text]}", text, grades[text], "judged" if grades[text] else "log") for text in kept]
+
+
+def made_queries(store: Store, settings: Settings, asked: list[Asked]) -> list[Asked]:
+    """Titles and spans of documents, each answered by its document; not one that somebody asked as well.
+
+    Raises:
+        InputError: the index holds no texts.
+    """
+    commit = store.commit
+    if commit.documents and commit.empty_texts == commit.documents:
+        raise InputError(
+            f"{store.path} holds vectors without texts, and there is nothing to learn from them",
+            expected="documents with texts",
+            fix="index them with their texts",
+        )
+    known = {each.text for each in asked}
+    made: dict[str, Asked] = {}
+    for turn in range(ROUNDS):
+        for row in _rows(store, settings.seed + turn):
+            for name, text in _texts_of(row, turn, settings.seed):
+                if len(made) >= settings.made:
+                    return list(made.values())
+                if text not in known:
+                    made.setdefault(text, Asked(f"{name}-{row['id']}", text, {row["id"]: 1}, "made"))
+    return list(made.values())
+
+
+def _rows(store: Store, seed: int) -> Iterator[Row]:
+    """All documents alive, shuffled."""
+    alive = list(range(store.commit.stored)) if store.alive is None else store.alive.nonzero()[:, 0].tolist()
+    Random(seed).shuffle(alive)
+    for start in range(0, len(alive), BLOCK):
+        yield from store.rows(alive[start : start + BLOCK])
+
+
+def _texts_of(row: Row, turn: int, seed: int) -> Iterator[tuple[str, str]]:
+    title = " ".join((row.get("title") or "").split())
+    if turn == 0 and len(title.split()) >= TITLE:
+        yield "title", title
+    words = row["text"].split()
+    if len(words) >= 2 * WORDS[0]:
+        draw = Random(f"{seed} {row['id']} {turn}")
+        length = min(draw.randint(*WORDS), len(words) // 2)
+        start = draw.randint(0, len(words) - length)
+        yield f"span-{turn}", " ".join(words[start : start + length])

@@ -1,0 +1,73 @@
+"""What a function is worth on held-out queries: exhaustive search over the index, or over a sample of a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import torch
+from torch import Tensor
+
+from hyperir.core.docs import Dense
+from hyperir.core.progress import Progress
+from hyperir.encode.model import Model
+from hyperir.evaluate import Scores, evaluate
+from hyperir.index.store import Store
+from hyperir.index.strategies import STRATEGIES
+from hyperir.train.adapting.splitting import Held
+
+__all__ = ["Field", "measure"]
+
+BLOCK = 64  # queries searched at once
+DEPTH = 100  # answers of a query
+MOST = 50_000  # documents searched; of a larger index a sample, with all that answer a query
+
+
+@dataclass(frozen=True)
+class Field:
+    """Documents that are searched.
+
+    Args:
+        ids: of them.
+        docs: their vectors, (N,).
+    """
+
+    ids: Sequence[str]
+    docs: Dense
+
+    @classmethod
+    def of(cls, store: Store, needed: Sequence[str], seed: int) -> Field:
+        """All of an index, or `MOST` of them, those that are needed included."""
+        alive = list(range(store.commit.stored)) if store.alive is None else store.alive.nonzero()[:, 0].tolist()
+        if len(alive) > MOST:
+            kept = set(store.positions(sorted(set(needed)))) - {-1}
+            others = [row for row in alive if row not in kept]
+            alive = sorted([*kept, *Random(seed).sample(others, max(MOST - len(kept), 0))])
+        found: Tensor = store.docs[torch.tensor(alive)].vectors.float()
+        return cls(store.ids(alive), Dense(found))
+
+
+def measure(model: Model, held: Held, field: Field, measures: Sequence[str], what: str = "Testing") -> Scores:
+    """The measures of a model's answers.
+
+    Args:
+        model: whose functions search.
+        held: queries and what answers them.
+        field: the documents searched.
+        measures: names of ir_measures.
+        what: for the bar.
+    """
+    exact = STRATEGIES.build("exact", docs=field.docs)
+    run: dict[str, dict[str, float]] = {}
+    ids = list(held.queries)
+    with Progress(what, len(ids), "queries") as bar:
+        for start in range(0, len(ids), BLOCK):
+            some = ids[start : start + BLOCK]
+            f = model.encode_query([held.queries[query] for query in some], show_progress_bar=False)
+            hits = exact.search(f, DEPTH)
+            for query, rows, scores in zip(some, hits.rows.tolist(), hits.scores.tolist(), strict=True):
+                found = ((field.ids[row], score) for row, score in zip(rows, scores, strict=True) if row >= 0)
+                run[query] = {id_: score for id_, score in found if id_ not in held.ignored[query]}
+            bar.advance(len(some))
+    return evaluate(held.qrels, run, list(measures))

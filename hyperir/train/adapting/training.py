@@ -1,0 +1,179 @@
+"""From queries with candidates to trained functions, one for each learning rate, and the choice among them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hyperir.core.errors import InputError
+from hyperir.encode import load
+from hyperir.encode.model import Model
+from hyperir.index.store import Store
+from hyperir.train.adapting.measuring import Field, measure
+from hyperir.train.adapting.settings import Settings, form_of
+from hyperir.train.adapting.splitting import Held, Split, is_held
+from hyperir.train.adapting.teaching import Taught, scored
+from hyperir.train.averaging import average, remember
+from hyperir.train.learner import build_model
+from hyperir.train.recipe import Recipe
+from hyperir.train.run import train
+
+__all__ = ["Chosen", "choose", "recipes", "relevance_of", "write_examples"]
+
+ITEMS = 16  # of a query in a step
+EVERY = 50  # steps between two validations
+TEACHER = 0.5  # temperature of its standardised scores
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What validation chose.
+
+    Args:
+        model: trained, averaged with the weights before.
+        folder: of the training that it comes from.
+        rate: its learning rate.
+        share: of the trained weights.
+        validation: the measure before and after, of queries about seen and about held documents.
+    """
+
+    model: Model
+    folder: Path
+    rate: float
+    share: float
+    validation: dict[str, dict[str, float]]
+
+
+def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
+    """The relevance function to be trained; None goes on with that of the start.
+
+    Raises:
+        InputError: the start's function has no form that an inner product begins as.
+    """
+    before = start.relevance_config.model_dump()["type"]
+    if settings.relevance == "hyper" and settings.form is None and before == "hyper":
+        return None
+    if before not in ("dot", "hyper") and not start.document.config.normalize:
+        raise InputError(
+            f"{start.name} ranks by {before} over vectors of different lengths, which no inner product begins as",
+            expected="a model with the inner product, or with vectors of length 1",
+            fix="train with a recipe of your own: `hyperir train`",
+        )
+    if settings.relevance == "hyper":
+        form = settings.form or form_of("mlp")
+        return {"type": "hyper", "linear": True, "qnet": form.model_dump()}
+    if settings.learn == "all":
+        return {"type": "dot"}
+    return {"type": "hyper", "linear": True, "qnet": {"type": "linear", "scaled": True}}
+
+
+def write_examples(taught: Sequence[Taught], split: Split, settings: Settings, folder: Path) -> float:
+    """Write what is learned from, without anything of the held documents, and the validation as a collection.
+
+    Returns:
+        a temperature for scores: half of their deviation among a query's candidates.
+    """
+    known = {each.id: each for each in split.learned}
+    deviations = []
+    with (folder / "learn.jsonl").open("w", encoding="utf-8") as file:
+        for each in taught:
+            learned = known.get(each.asked.id)
+            if learned is None:
+                continue
+            if len(each.own) > 1:
+                deviations.append(statistics.pstdev(each.own))
+            scores = scored(each)
+            places = [place for place, id_ in enumerate(each.items) if not is_held(id_, settings)]
+            for answer in (place for place in places if each.items[place] in learned.grades):
+                others = [place for place in places if each.items[place] not in learned.grades]
+                kept = [answer, *others]
+                line = {
+                    "query": learned.text,
+                    "items": [each.items[place] for place in kept],
+                    "scores": None if scores is None else [scores[place] for place in kept],
+                    "positives": sorted(learned.grades),
+                }
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    _write_collection(folder / "validation", [split.parts["validation"], split.parts["validation new"]])
+    return max(statistics.fmean(deviations) / 2, 1e-6) if deviations else 0.05
+
+
+def _write_collection(folder: Path, parts: Sequence[Held]) -> None:
+    (folder / "qrels").mkdir(parents=True, exist_ok=True)
+    (folder / "corpus.jsonl").write_text("", encoding="utf-8")  # the documents are in the index
+    texts = {query: text for part in parts for query, text in part.queries.items()}
+    lines = (json.dumps({"_id": query, "text": text}, ensure_ascii=False) + "\n" for query, text in texts.items())
+    (folder / "queries.jsonl").write_text("".join(lines), encoding="utf-8")
+    with (folder / "qrels" / "validation.tsv").open("w", encoding="utf-8") as file:
+        file.write("query-id\tcorpus-id\tscore\n")
+        for part in parts:
+            for query, grades in part.qrels.items():
+                file.writelines(f"{query}\t{id_}\t{grade}\n" for id_, grade in grades.items())
+
+
+def recipes(store: Store, start: str, temperature: float, settings: Settings, folder: Path) -> dict[float, Recipe]:
+    """A recipe for each learning rate."""
+    relevance = relevance_of(load(start), settings)
+    losses: list[dict[str, Any]] = [{"type": "cross_entropy", "items": "first" if settings.taught else "all"}]
+    losses += [{"type": "kl", "teacher_temperature": TEACHER}] * settings.taught
+    values = {
+        "seed": settings.seed,
+        "data": {"type": "ranked", "source": str(folder / "learn.jsonl")},
+        "model": {"start": start, "relevance": relevance, "dropout": 0.0},
+        "regime": {"index": str(store.path), "queries": settings.learn},
+        "batch": {"queries": settings.batch, "items": ITEMS},
+        "losses": [{"type": "scaled", "of": loss, "temperature": temperature} for loss in losses],
+        "validation": {
+            "source": str(folder / "validation"),
+            "split": "validation",
+            "queries": None,
+            "measures": [settings.measure],
+            "every": min(EVERY, settings.steps),
+        },
+        "run": {"steps": settings.steps, "cache": str(folder / "cache"), "keep": 1},
+    }
+    made = {}
+    for place, rate in enumerate(settings.tried):
+        # Of the two parts of a query encoder that learns, its new head wants the higher rate.
+        rates = {"encoder_rate": rate, "head_rate": rate if settings.learn == "head" else 10 * rate}
+        made[rate] = Recipe.parse(values | {"output": str(folder / f"rate-{place}"), "optimizer": rates})
+    return made
+
+
+def choose(tried: dict[float, Recipe], before: Model, split: Split, field: Field, settings: Settings) -> Chosen:
+    """Train by every recipe, or go on, and take the rate and the share of the trained weights that validation likes.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, after the state was saved; the same call goes on.
+    """
+    parts = {name: split.parts[name] for name in ("validation", "validation new")}
+    measures = [settings.measure]
+    found = {name: measure(before, held, field, measures).mean(settings.measure) for name, held in parts.items()}
+    best: tuple[float, Chosen] | None = None
+    for rate, recipe in tried.items():
+        folder = Path(recipe.output)
+        if not (folder / "config.json").is_file():
+            train(recipe)
+        for share in settings.shares:
+            model = averaged(recipe, share)
+            after = {name: measure(model, held, field, measures).mean(settings.measure) for name, held in parts.items()}
+            gains = {name: after[name] - found[name] for name in parts}
+            # Documents that come later count as much as those that are here.
+            worth = sum(gains.values()) + min(gains["validation new"], 0.0)
+            if best is None or worth > best[0]:
+                validation = {name: {"before": found[name], "after": after[name]} for name in parts}
+                best = (worth, Chosen(model, folder, rate, share, validation))
+    assert best is not None, "settings try a rate and a share at least"
+    return best[1]
+
+
+def averaged(recipe: Recipe, share: float) -> Model:
+    """The model of a finished training, with so much of its weights and the rest from before."""
+    trained = load(recipe.output)
+    if share < 1:
+        average(trained, remember(build_model(recipe)), share)
+    return trained
