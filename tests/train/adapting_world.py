@@ -12,11 +12,11 @@ FAST = {"steps": 40, "made": 0, "rates": (3e-3,), "shares": (1.0,), "batch": 16,
 
 
 def make_adapting_world(folder, documents=120, asked=400):
-    """Documents of one word many times and two others; a query names the word, and all its documents answer it."""
+    """Documents of one word many times and six others; a query names the word, and all its documents answer it."""
     drawn = random.Random(0)
     topics = [WORDS[i % len(WORDS)] for i in range(documents)]
     rows = [
-        {"id": f"d{i}", "title": "", "text": " ".join([topic] * 6 + drawn.sample(WORDS, 2))}
+        {"id": f"d{i}", "title": "", "text": " ".join([topic] * 10 + drawn.sample(WORDS, 6))}
         for i, topic in enumerate(topics)
     ]
     queries = {f"q{i}": (WORDS[i % len(WORDS)], drawn.choices(WORDS, k=3)) for i in range(asked)}

@@ -117,14 +117,18 @@ def _write_collection(folder: Path, parts: Sequence[Held]) -> None:
 
 def recipes(store: Store, start: str, temperature: float, settings: Settings, folder: Path) -> dict[float, Recipe]:
     """A recipe for each learning rate."""
-    relevance = relevance_of(load(start), settings)
+    before = load(start)
+    relevance = relevance_of(before, settings)
+    layers = int(before.query.backbone.transformer.config.num_hidden_layers)
+    # The embeddings are most of a small encoder's weights: without them a step is faster, and what is kept is small.
+    freeze = 1 if settings.learn == "all" and layers > 2 else 0
     losses: list[dict[str, Any]] = [{"type": "cross_entropy", "items": "first" if settings.taught else "all"}]
     losses += [{"type": "kl", "teacher_temperature": TEACHER}] * settings.taught
     values = {
         "seed": settings.seed,
         "data": {"type": "ranked", "source": str(folder / "learn.jsonl")},
         "model": {"start": start, "relevance": relevance, "dropout": 0.0},
-        "regime": {"index": str(store.path), "queries": settings.learn},
+        "regime": {"index": str(store.path), "queries": settings.learn, "freeze": freeze},
         "batch": {"queries": settings.batch, "items": ITEMS},
         "losses": [{"type": "scaled", "of": loss, "temperature": temperature} for loss in losses],
         "validation": {
