@@ -129,7 +129,8 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
         "data": {"type": "ranked", "source": str(folder / "learn.jsonl")},
         "model": {"start": start, "relevance": relevance, "dropout": 0.0},
         "regime": {"index": str(store.path), "queries": settings.learn, "freeze": freeze},
-        "batch": {"queries": settings.batch, "items": ITEMS},
+        # Beside a teacher's scores of a query's own candidates only the others' answers count.
+        "batch": {"queries": settings.batch, "items": ITEMS, "scored": "first" if settings.taught else "all"},
         "losses": [{"type": "scaled", "of": loss, "temperature": temperature} for loss in losses],
         "validation": {
             "source": str(folder / "validation"),
