@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import torch
 from adapting_world import FAST, make_adapting_world
 from teacher_models import write_cross_encoder
 from tiny_models import make_model
@@ -13,9 +14,10 @@ import hyperir
 from hyperir.core.errors import CapabilityError, CollectionError, ConfigError, CorruptError, InputError
 from hyperir.index.repair import repair
 from hyperir.index.store import Store
+from hyperir.relevance.qnets import QNETS
 from hyperir.search.fitted import undo
 from hyperir.train.adapting.asked import Asked
-from hyperir.train.adapting.settings import Settings
+from hyperir.train.adapting.settings import Settings, form_of
 from hyperir.train.adapting.splitting import is_held, split
 
 TEXTS = ["fox fox fox fox dog", "engine engine engine engine a"]
@@ -218,8 +220,6 @@ def test_what_cannot_be_adapted_is_said(world, made, tmp_path):
     few.delete(["1"])
     with pytest.raises(InputError, match="vectors without texts"):
         hyperir.adapt(tmp_path / "few.index")
-    import torch
-
     own = hyperir.Index.create(tmp_path / "own.index", width=2)
     own.add([{"id": "1", "text": "fox"}], vectors=torch.ones(1, 2), show_progress=False)
     with pytest.raises(InputError, match="no model that reads queries"):
@@ -261,8 +261,9 @@ def test_a_form_starts_as_zero_beside_the_inner_product():
     assert not Settings.parse({"form": {"type": "mlp", "scaled": False}}).form.scaled
 
 
-def test_the_linear_form_starts_as_the_inner_product():
-    form = {"type": "hyper", "linear": True, "qnet": {"type": "linear", "scaled": True}}
+@pytest.mark.parametrize("name", list(QNETS))
+def test_every_form_starts_as_the_inner_product(name):
+    form = {"type": "hyper", "linear": True, "qnet": form_of(name).model_dump()}
     model, dot = make_model(form), make_model("dot")
     docs = dot.encode_document(TEXTS, show_progress_bar=False)
-    assert (model.encode_query(TEXTS)(docs) == dot.encode_query(TEXTS)(docs)).all()
+    torch.testing.assert_close(model.encode_query(TEXTS)(docs), dot.encode_query(TEXTS)(docs))

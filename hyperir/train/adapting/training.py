@@ -25,6 +25,7 @@ from hyperir.train.run import train
 __all__ = ["Chosen", "choose", "recipes", "relevance_of", "write_examples"]
 
 ITEMS = 16  # of a query in a step
+ANSWERS = 4  # of a query that are learned, each in an example of its own; the best ones
 EVERY = 50  # steps between two validations
 TEACHER = 0.5  # temperature of its standardised scores
 
@@ -88,7 +89,8 @@ def write_examples(taught: Sequence[Taught], split: Split, settings: Settings, f
                 deviations.append(statistics.pstdev(each.own))
             scores = scored(each)
             places = [place for place, id_ in enumerate(each.items) if not is_held(id_, settings)]
-            for answer in (place for place in places if each.items[place] in learned.grades):
+            answers = [place for place in places if each.items[place] in learned.grades]
+            for answer in sorted(answers, key=lambda place: -learned.grades[each.items[place]])[:ANSWERS]:
                 others = [place for place in places if each.items[place] not in learned.grades]
                 kept = [answer, *others]
                 line = {
@@ -156,23 +158,29 @@ def choose(tried: dict[float, Recipe], before: Model, split: Split, field: Field
         KeyboardInterrupt: Ctrl-C, after the state was saved; the same call goes on.
     """
     parts = {name: split.parts[name] for name in ("validation", "validation new")}
-    measures = [settings.measure]
-    found = {name: measure(before, held, field, measures).mean(settings.measure) for name, held in parts.items()}
-    best: tuple[float, Chosen] | None = None
-    for rate, recipe in tried.items():
-        folder = Path(recipe.output)
-        if not (folder / "config.json").is_file():
+
+    def values(model: Model) -> dict[str, float]:
+        measured = {name: measure(model, held, field, [settings.measure], "Validating") for name, held in parts.items()}
+        return {name: scores.mean(settings.measure) for name, scores in measured.items()}
+
+    found = values(before)
+
+    def tried_with(rate: float, share: float) -> tuple[float, Chosen]:
+        recipe = tried[rate]
+        model = averaged(recipe, share)
+        after = values(model)
+        gains = {name: after[name] - found[name] for name in parts}
+        # Documents that come later count as much as those that are here, and a loss on them twice.
+        worth = sum(gains.values()) + min(gains["validation new"], 0.0)
+        validation = {name: {"before": found[name], "after": after[name]} for name in parts}
+        return worth, Chosen(model, Path(recipe.output), rate, share, validation)
+
+    for recipe in tried.values():
+        if not (Path(recipe.output) / "config.json").is_file():
             train(recipe)
-        for share in settings.shares:
-            model = averaged(recipe, share)
-            after = {name: measure(model, held, field, measures).mean(settings.measure) for name, held in parts.items()}
-            gains = {name: after[name] - found[name] for name in parts}
-            # Documents that come later count as much as those that are here.
-            worth = sum(gains.values()) + min(gains["validation new"], 0.0)
-            if best is None or worth > best[0]:
-                validation = {name: {"before": found[name], "after": after[name]} for name in parts}
-                best = (worth, Chosen(model, folder, rate, share, validation))
-    assert best is not None, "settings try a rate and a share at least"
+    first, *others = settings.shares
+    best = max((tried_with(rate, first) for rate in tried), key=lambda one: one[0])
+    best = max([best, *(tried_with(best[1].rate, share) for share in others)], key=lambda one: one[0])
     return best[1]
 
 
