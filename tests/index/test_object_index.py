@@ -389,3 +389,17 @@ def test_rows_of_a_process_without_the_lock_are_noticed(address, add, rows, vect
         with pytest.raises(StoreError, match="another process changed the rows"):
             add(store, 10, 2)
     assert len(add(store, 10, 2)) == 5
+
+
+def test_a_model_that_was_fitted_to_it(address, add, tmp_path):
+    store = add(Store.create(address, width=4), 0, 3)
+    (tmp_path / "model" / "training").mkdir(parents=True)
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "model" / "training" / "log.jsonl").write_text("1\n")
+    with store.writer() as writer:
+        writer.keep_fitted(tmp_path / "model", "fitted")
+    later = Store.open(address)
+    with later.fitted_folder() as folder:
+        found = {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"config.json": "{}", "training/log.jsonl": "1\n"}
+    whole(later, ["d0", "d1", "d2"])
