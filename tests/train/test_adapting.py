@@ -263,7 +263,7 @@ def test_a_form_starts_as_zero_beside_the_inner_product():
 
 @pytest.mark.parametrize("name", list(QNETS))
 def test_every_form_starts_as_the_inner_product(name):
-    form = {"type": "hyper", "linear": True, "qnet": form_of(name).model_dump()}
+    form = {"type": "hyper", "linear": "written", "qnet": form_of(name).model_dump()}
     model, dot = make_model(form), make_model("dot")
     docs = dot.encode_document(TEXTS, show_progress_bar=False)
     torch.testing.assert_close(model.encode_query(TEXTS)(docs), dot.encode_query(TEXTS)(docs))

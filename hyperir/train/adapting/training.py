@@ -66,7 +66,9 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
         )
     if settings.relevance == "hyper":
         form = settings.form or form_of("mlp")
-        return {"type": "hyper", "linear": True, "qnet": form.model_dump()}
+        # The encoder moves the query's vector, or else the head does: what the inner product learns is never missing.
+        linear = True if settings.learn == "all" else "written"
+        return {"type": "hyper", "linear": linear, "qnet": form.model_dump()}
     if settings.learn == "all":
         return {"type": "dot"}
     return {"type": "hyper", "linear": True, "qnet": {"type": "linear", "scaled": True}}
