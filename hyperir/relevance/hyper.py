@@ -6,6 +6,7 @@ network, f(d) = <q, d> + g_q(d); the paper's form has none.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import torch
@@ -57,7 +58,8 @@ class Hyper(nn.Module):
         qnet = QNETS.build(config.qnet, width=width)
         slots = qnet.slots()
         if self.linear == "written":
-            slots[BASE] = Slot(torch.zeros(width), silent=True)
+            # A query has length 1: without the scale a step of a usual rate would move it farther than that.
+            slots[BASE] = Slot(torch.zeros(width), 1 / math.sqrt(width), silent=True)
         self.hypernetwork = Hypernetwork(config.head, slots, state_width)
         # Not registered as a submodule: its own parameters were the start of the base, which the hypernetwork owns.
         object.__setattr__(self, "qnet", qnet)
