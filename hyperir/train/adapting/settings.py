@@ -13,7 +13,7 @@ from hyperir.relevance.qnets import QNETS
 __all__ = ["OWN_TEACHERS", "Settings", "form_of"]
 
 OWN_TEACHERS = ("fused", "bm25", "vectors", "none")
-RATES = {"head": (3e-4, 1e-3, 3e-3), "all": (2e-5, 5e-5, 1e-4)}
+RATES = {"head": (1e-4, 3e-4, 1e-3, 3e-3), "all": (2e-5, 5e-5, 1e-4)}
 
 
 def form_of(form: Mapping[str, Any] | Config | str) -> Config:
