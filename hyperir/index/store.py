@@ -26,7 +26,7 @@ from hyperir.index.masks import Masks
 from hyperir.index.place import Place, place_at
 from hyperir.index.places import PARTS, check_place, not_found, not_retained
 from hyperir.index.schema import OWN, decode
-from hyperir.index.stored import StoredDocs, StoredMulti, stored_docs
+from hyperir.index.stored import StoredDocs, StoredRagged, stored_docs
 from hyperir.index.table import RowTable
 from hyperir.index.verify import Report, verify
 from hyperir.index.writer import Writer, writing
@@ -235,7 +235,7 @@ class Store:
         return self.commit.number
 
     @cached_property
-    def docs(self) -> StoredDocs | StoredMulti:
+    def docs(self) -> StoredDocs | StoredRagged:
         """All vectors stored, (N,), in the order in which they were added; `alive` tells which are deleted."""
         docs = stored_docs(self.place, self.commit)
         with self._retained():

@@ -7,6 +7,7 @@ from typing import Any
 from hyperir.core.errors import CapabilityError, FingerprintError
 from hyperir.core.types import Encoder, Kinded
 from hyperir.index.commit import Kind
+from hyperir.index.kinds import KINDS
 from hyperir.index.store import Store
 
 __all__ = ["check_fingerprint", "kind_of"]
@@ -40,10 +41,9 @@ def check_fingerprint(store: Store, model: Encoder[Any]) -> None:
             fix=f"open it with {made_by.name!r}, or index the documents again with {model.name!r}",
         )
     if kind_of(model) != store.kind:
-        counted = {"dense": "one vector", "multi": "several vectors"}
         raise FingerprintError(
-            f"{store.path} holds {counted[store.kind]} of every document",
-            got=f"{model.name!r}, which makes {counted[kind_of(model)]}",
+            f"{store.path} holds {KINDS[store.kind].has} of every document",
+            got=f"{model.name!r}, which makes {KINDS[kind_of(model)].has}",
         )
     if model.width != store.width:
         raise FingerprintError(
