@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from hyperir.core.errors import HyperIRError, InputError
+from hyperir.core.settings import typed
 
 __all__ = [
     "AsJson",
@@ -109,10 +110,7 @@ def strategy_of(text: str) -> str | dict[str, Any]:
     """A strategy as typed: a name, `ivf:probes=4,cells=100`, or a configuration as JSON."""
     if text.lstrip().startswith("{"):
         return _settings(text)
-    from hyperir.cli.settings import parsed
-
-    name, _, rest = text.partition(":")
-    return parsed(name, rest.split(",")) if rest else name
+    return typed(text) if ":" in text else text
 
 
 def _settings(text: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from hyperir.core.docs import Multi
+from hyperir.core.docs import Multi, Sparse
 from hyperir.core.errors import CorruptError, DuplicateIdError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
@@ -35,7 +35,7 @@ NAMED = 5  # ids named in an error
 BATCH = 8192  # texts read at once
 FAILURES = (OSError, RuntimeError)  # of the disk: ours, and Lance's where it wraps them
 
-Vectors: TypeAlias = Tensor | np.ndarray[Any, Any] | Multi
+Vectors: TypeAlias = Tensor | np.ndarray[Any, Any] | Multi | Sparse
 
 
 @contextmanager
@@ -126,7 +126,7 @@ class Writer:
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}.
-            vectors: (len(rows), D), floating point; or `Multi` where the index holds several of each document.
+            vectors: (len(rows), D), floating point; or `Multi`, or `Sparse`, as the index holds.
 
         Raises:
             InputError: a row that cannot be stored; names it.

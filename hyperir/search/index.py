@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
@@ -21,7 +20,8 @@ from hyperir.index.verify import Report
 from hyperir.search import adding, structures
 from hyperir.search.export import export
 from hyperir.search.fingerprint import check_fingerprint, kind_of
-from hyperir.search.reading import read_hits, read_scores
+from hyperir.search.fitting import IndexModel
+from hyperir.search.reading import read_hits, read_scores, without_strangers
 from hyperir.search.rebuilding import Rebuilder
 from hyperir.search.recall import RecallEstimate, estimate
 from hyperir.search.run import run_of
@@ -48,9 +48,9 @@ class Index:
         model: what encodes; None loads the model that the folder names when it is first needed.
     """
 
-    def __init__(self, store: Store, model: Encoder[Dense] | None = None) -> None:
+    def __init__(self, store: Store, model: Encoder[Any] | None = None) -> None:
         self.store = store
-        self._model = model
+        self._model = IndexModel(model)
         if model is not None:
             check_fingerprint(store, model)
         self._searchers = Searchers()
@@ -65,7 +65,7 @@ class Index:
     def create(
         cls,
         path: str | Path,
-        model: Encoder[Dense] | str | None = None,
+        model: Encoder[Any] | str | None = None,
         *,
         width: int | None = None,
         dtype: Dtype = "float32",
@@ -75,12 +75,12 @@ class Index:
 
         Args:
             path: the folder; it must not hold anything yet.
-            model: a model or the name of one; or None with `width`, for vectors of one's own.
-            width, kind: of vectors of one's own: D, and "dense" for one a document or "multi" for several.
-            dtype: how vectors are stored; float16 halves the disk and memory they take.
+            model: a model or the name of one, as "bm25"; or None with `width`, for vectors of one's own.
+            width, kind: of one's own: D, and "dense" for one vector a document or "multi" for several; or how many
+                terms there are, and "sparse".
+            dtype: how vectors or weights are stored; float16 halves the disk and memory they take.
         """
-        if isinstance(model, str):
-            model = load(model)
+        model = load(model) if isinstance(model, str) else model
         if model is None and width is None:
             raise InputError("an index needs a model, or the width of the vectors you bring", got="neither")
         if model is not None and width not in (None, model.width):
@@ -90,7 +90,7 @@ class Index:
         return cls(Store.create(path, width=width, dtype=dtype, kind=kind, encoder=record), model)
 
     @classmethod
-    def open(cls, path: str | Path, model: Encoder[Dense] | str | None = None, *, commit: int | None = None) -> Index:
+    def open(cls, path: str | Path, model: Encoder[Any] | str | None = None, *, commit: int | None = None) -> Index:
         """Open an index at its newest commit or an older one. It stays there until `refresh` or a change of its own.
 
         Args:
@@ -123,18 +123,9 @@ class Index:
         self.store = self.store.refresh()
 
     @property
-    def model(self) -> Encoder[Dense]:
-        """What encodes queries and documents, loaded when first needed."""
-        if self._model is None:
-            if self.store.encoder is None:
-                raise InputError(
-                    f"{self.store.path} holds vectors of your own, and no model that reads text",
-                    fix="bring vectors and functions, `add(rows, vectors=...)`, `search(f)`, or open it with `model=`",
-                )
-            model = load(self.store.encoder.name)
-            check_fingerprint(self.store, model)
-            self._model = model
-        return self._model
+    def model(self) -> Encoder[Any]:
+        """What encodes queries and documents, loaded when first needed; its queries know the documents as they are."""
+        return self._model.fitted(self.store, lambda structure: self._searchers.tensors(self.store, structure))
 
     def add(
         self,
@@ -158,7 +149,7 @@ class Index:
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}, streamed.
-            vectors: (N, D) of one's own, a torch tensor or numpy array; or `Multi`; else the model encodes.
+            vectors: (N, D) of one's own, a torch tensor or numpy array; `Multi`; `Sparse`; else the model encodes.
             batch_size: documents encoded at once.
             total: how many rows there are, for the bar.
             show_progress: show the bar.
@@ -173,7 +164,7 @@ class Index:
             InputError, VectorError, DuplicateIdError: names the row.
         """
         # Before the lock is taken, since it may load the model.
-        encode = None if vectors is not None else adding.encoder(self.model, batch_size)
+        encode = None if vectors is not None else adding.encoder(self._model.plain(self.store), batch_size)
         with self._turn, Progress("Indexing", total or adding.length(rows), "passages", show=show_progress) as bar:
             added = adding.add(
                 self.store,
@@ -216,7 +207,7 @@ class Index:
         Raises:
             InputError: an id that the index does not have, or a row that cannot be stored; names it.
         """
-        encode = None if vectors is not None else adding.encoder(self.model, batch_size)
+        encode = None if vectors is not None else adding.encoder(self._model.plain(self.store), batch_size)
         with self._turn, Progress("Updating", total or adding.length(rows), "passages", show=show_progress) as bar:
             replaced = adding.update(
                 self.store,
@@ -280,7 +271,7 @@ class Index:
         strategy: Mapping[str, Any] | Config | str | None = None,
         *,
         columns: Iterable[str] = (),
-        queries: Sequence[str] | Relevance[Dense] | None = None,
+        queries: Sequence[str] | Relevance[Any] | None = None,
         wait: float = 0.0,
         show_progress: bool = True,
     ) -> None:
@@ -373,7 +364,7 @@ class Index:
 
     def search(
         self,
-        queries: Sequence[str] | Relevance[Dense],
+        queries: Sequence[str] | Relevance[Any],
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
@@ -384,7 +375,7 @@ class Index:
 
         Args:
             queries: a list of texts; or a relevance function, for vectors of one's own or functions of one's own.
-            k: how many; fewer come back where the index holds fewer.
+            k: how many; fewer come back where the index holds fewer, or fewer share a term with the query.
             strategy: "auto", whose rules `hyperir.search.auto.choose` tells; or a member of `STRATEGIES`, by name or
                 configuration, for example {"type": "exact", "first_pass": "bfloat16"}.
             where: only documents that pass this filter, such as "year >= 2020"; see `hyperir.index.filters`.
@@ -402,7 +393,7 @@ class Index:
 
     def find(
         self,
-        queries: Sequence[str] | Relevance[Dense],
+        queries: Sequence[str] | Relevance[Any],
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
@@ -414,7 +405,7 @@ class Index:
 
     def _find(
         self,
-        f: Relevance[Dense],
+        f: Relevance[Any],
         k: int,
         strategy: Mapping[str, Any] | Config | str,
         where: str | Filter | None,
@@ -424,7 +415,7 @@ class Index:
         self.strategy, limit = self._searchers.planner(self.store).plan(strategy, f, k, allowed, budget)
         hits = self.searcher(self.strategy).search(f, k, allowed, limit)
         self.scored = hits.scored
-        return hits
+        return without_strangers(f, hits)
 
     def run(
         self,
@@ -448,7 +439,7 @@ class Index:
 
     def estimate_recall(
         self,
-        queries: Sequence[str] | Relevance[Dense] | None = None,
+        queries: Sequence[str] | Relevance[Any] | None = None,
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
@@ -466,7 +457,7 @@ class Index:
         Raises:
             InputError: there are no queries.
         """
-        given: Sequence[str] | Relevance[Dense] = list(self._recent) if queries is None else queries
+        given: Sequence[str] | Relevance[Any] = list(self._recent) if queries is None else queries
         if not (len(given) if isinstance(given, Sequence) else given.num_queries):
             raise InputError(
                 "recall is estimated on queries, and there are none", fix="pass `queries`, or search for texts before"
@@ -490,11 +481,11 @@ class Index:
         """Read everything again and compare it with what was committed."""
         return self.store.verify(show_progress)
 
-    def _functions(self, queries: Sequence[str] | Relevance[Dense], *, bar: bool = True) -> Relevance[Dense]:
+    def _functions(self, queries: Sequence[str] | Relevance[Any], *, bar: bool = True) -> Relevance[Any]:
         if isinstance(queries, str):
             raise InputError("one query where many are searched", expected=f"a list: [{queries!r}]", got="a string")
         if isinstance(queries, Sequence):
-            f: Relevance[Dense] = self.model.encode_query(queries, show_progress_bar=bar)
+            f: Relevance[Any] = self.model.encode_query(queries, show_progress_bar=bar)
             self._recent.extend(queries)
             return f
         return queries

@@ -9,7 +9,7 @@ from torch import nn
 
 from hyperir.core.docs import Multi
 from hyperir.core.errors import InputError
-from hyperir.encode import load
+from hyperir.encode import load_network
 from hyperir.encode.colbert import Sides, sides
 from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.model import Model
@@ -68,7 +68,7 @@ def build_model(recipe: Recipe) -> Model:
 
 def _start(recipe: ModelRecipe) -> Model:
     if recipe.splade is None:
-        return load(recipe.start)
+        return load_network(recipe.start)
     return splade(recipe.start, pool=recipe.splade.pool, queries=recipe.splade.queries)
 
 
@@ -110,7 +110,7 @@ def open_documents(recipe: Recipe) -> Store | None:
     if recipe.regime.index is None:
         return None
     store = Store.open(recipe.regime.index)
-    check_fingerprint(store, load(recipe.model.start))  # before a projection makes other vectors of them
+    check_fingerprint(store, load_network(recipe.model.start))  # before a projection makes other vectors of them
     return store
 
 

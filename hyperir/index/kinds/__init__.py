@@ -17,6 +17,7 @@ from hyperir.index.commit import Dtype, Kind
 from hyperir.index.kinds.block import Block, Part
 from hyperir.index.kinds.dense import DenseKind
 from hyperir.index.kinds.multi import MultiKind
+from hyperir.index.kinds.sparse import SparseKind
 
 __all__ = ["KINDS", "Block", "Part", "StoredKind"]
 
@@ -82,4 +83,6 @@ class StoredKind(Protocol):
         ...
 
 
-KINDS: Mapping[Kind, StoredKind] = MappingProxyType({"dense": DenseKind(), "multi": MultiKind()})
+KINDS: Mapping[Kind, StoredKind] = MappingProxyType(
+    {"dense": DenseKind(), "multi": MultiKind(), "sparse": SparseKind()}
+)
