@@ -110,7 +110,8 @@ def strategy_of(text: str) -> str | dict[str, Any]:
     """A strategy as typed: a name, `ivf:probes=4,cells=100`, or a configuration as JSON."""
     if text.lstrip().startswith("{"):
         return _settings(text)
-    return typed(text) if ":" in text else text
+    name, _, rest = text.partition(":")
+    return typed(text) if rest else name
 
 
 def _settings(text: str) -> dict[str, Any]:
