@@ -18,7 +18,7 @@ from hyperir.core.errors import CollectionError
 from hyperir.core.progress import track
 from hyperir.core.types import Row, Searcher
 from hyperir.corpus import open_collection
-from hyperir.encode import load
+from hyperir.encode import load_network
 from hyperir.evaluate import compare, evaluate
 from hyperir.search.bm25 import BM25
 from hyperir.search.explain import explain
@@ -99,7 +99,7 @@ def run(folder: Path | None = None) -> Demo:
         folder: where the index is kept; the user's cache folder if None.
     """
     rows = list(track(open_collection("pydoc").documents(), "Collecting", unit="passages"))
-    model, baseline = load(MODEL), load(BASELINE)
+    model, baseline = load_network(MODEL), load_network(BASELINE)
     folder = _index_folder(folder, rows)
     index = _index(folder, rows, model)
     queries, qrels = _questions({row["id"] for row in rows})

@@ -77,7 +77,7 @@ def test_the_page_about_words_does_what_it_says(tmp_path, monkeypatch):
     assert names["scores"].shape == (1, 3)
     assert names["hits"].rows.tolist() == [[0, 1]]
     assert names["best"].id == "cat"
-    assert len(names["LexicalIndex"].load("words.index")) == 2
+    assert len(hyperir.Index.open("words.index")) == 2
 
 
 def test_the_page_about_several_vectors_does_what_it_says(tmp_path, monkeypatch):

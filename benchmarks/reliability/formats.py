@@ -1,10 +1,11 @@
-"""Bar 12: an index of every format that there ever was."""
+"""Bar 12: an index of every format that there ever was, and of every kind of documents."""
 
 import shutil
 from pathlib import Path
 
 import torch
 
+from hyperir.core.docs import Multi, Sparse
 from hyperir.core.errors import HyperIRError
 from hyperir.index.commit import FORMAT
 from hyperir.index.store import Store
@@ -14,11 +15,18 @@ from reliability.result import Result
 
 KEPT = Path(__file__).resolve().parents[2] / "tests" / "index" / "formats"
 
+ONE = {
+    "dense": torch.ones(1, 2),
+    "multi": Multi.of_list([torch.ones(1, 2)]),
+    "sparse": Sparse.of_dense(torch.ones(1, 2)),
+}
+
 
 def formats(count: int, folder: Path, seed: int = 0) -> list[Result]:
     """Open, read, verify, change and compact an index of each of the last `count` formats."""
     result = Result(12, "formats of the index that do not open, or do not go on")
-    for number in range(FORMAT, max(0, FORMAT - count), -1):
+    samples = sorted((path.name for path in KEPT.iterdir()), reverse=True)
+    for number in (name for name in samples if int(name.partition("-")[0]) > FORMAT - count):
         result.count += 1
         root = folder / f"format-{number}.index"
         try:
@@ -27,7 +35,7 @@ def formats(count: int, folder: Path, seed: int = 0) -> list[Result]:
             result.check((report := verify(root, show_progress=False)).ok, f"format {number}: {report}")
             result.check(len(store.rows(range(store.commit.stored))) == store.commit.stored, f"format {number}: rows")
             with store.writer() as writer:
-                writer.append([{"id": "new", "text": ""}], torch.ones(1, store.width))
+                writer.append([{"id": "new", "text": ""}], ONE[store.kind])
             for structure in store.commit.structures:
                 result.check(KEYS in store.load_structure(structure), f"format {number}: {structure.type}")
             later = store.refresh().compact()

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from hyperir.core.errors import HyperIRError, InputError
+from hyperir.core.settings import typed
 
 __all__ = [
     "AsJson",
@@ -41,7 +42,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Never use the network.")]
 Folder = Annotated[Path, typer.Argument(metavar="INDEX", help="The index folder.")]
 Corpus = Annotated[str, typer.Argument(help="BEIR folder, jsonl, csv, tsv, parquet, text folder, irds:ID, pydoc.")]
-ModelName = Annotated[str, typer.Option("--model", "-M", help="A bundled model, a folder, or a hub id.")]
+ModelName = Annotated[str, typer.Option("--model", "-M", help="A bundled model, a folder, a hub id, or bm25, tfidf.")]
 SameModel = Annotated[str | None, typer.Option("--model", "-M", help="Another model with the same vectors.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Documents encoded at once.")]
 IdColumn = Annotated[str | None, typer.Option(help="The column of the ids.")]
@@ -109,10 +110,8 @@ def strategy_of(text: str) -> str | dict[str, Any]:
     """A strategy as typed: a name, `ivf:probes=4,cells=100`, or a configuration as JSON."""
     if text.lstrip().startswith("{"):
         return _settings(text)
-    from hyperir.cli.settings import parsed
-
     name, _, rest = text.partition(":")
-    return parsed(name, rest.split(",")) if rest else name
+    return typed(text) if rest else name
 
 
 def _settings(text: str) -> dict[str, Any]:

@@ -32,7 +32,11 @@ def info(
     size = ", ".join(f"{part} {bytes_text(n)}" for part, n in facts["bytes"].items())
     counts = f"{facts['empty_texts']:,} with empty text" + (f", {facts['deleted']:,} deleted" * bool(facts["deleted"]))
     print(f"{facts['path']}\n  documents  {facts['documents']:,} ({counts})")
-    print(f"  vectors    {facts['width']} wide, {facts['dtype']}, by {encoder['name'] if encoder else 'yourself'}")
+    by = f"{facts['dtype']}, by {encoder['name'] if encoder else 'yourself'}"
+    if facts["kind"] == "sparse":
+        print(f"  holds      {facts['vectors']:,} weights of terms, {by}")
+    else:
+        print(f"  vectors    {facts['width']} wide, {by}")
     print(f"  metadata   {', '.join(f'{k} ({v})' for k, v in facts['metadata'].items()) or 'none'}")
     if facts["indexed"]:
         print(f"  indexed    {', '.join(facts['indexed'])}")

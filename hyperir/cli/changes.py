@@ -25,9 +25,10 @@ from hyperir.cli.app import (
     print_json,
     say,
 )
-from hyperir.cli.settings import parsed, say_due
+from hyperir.cli.settings import say_due
 from hyperir.core.amounts import count_text
 from hyperir.core.errors import InputError
+from hyperir.core.settings import parsed
 
 if TYPE_CHECKING:
     from hyperir.index.store import Store

@@ -67,6 +67,9 @@ class Sparse:
         indptr, chosen, shape = picked(self.indptr, rows)
         return Sparse(indptr, self.terms[chosen], self.weights[chosen], shape)
 
+    def __len__(self) -> int:
+        return self.shape[0]
+
     @property
     def nbytes(self) -> int:
         return self.indptr.nbytes + self.terms.nbytes + self.weights.nbytes

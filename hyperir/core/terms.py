@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["compact", "term_of"]
+__all__ = ["TERMS", "compact", "term_of"]
+
+TERMS = 1 << 63  # numbers that words are hashed to
 
 
 def term_of(word: str) -> int:

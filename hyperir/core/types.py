@@ -63,6 +63,13 @@ class SparseLinear(Protocol):
 
 
 @runtime_checkable
+class Listed(Protocol):
+    """Capability of a weighing: each weight follows from the stored one and the sum of its document's stored ones."""
+
+    def listed(self, weights: Tensor, sums: Tensor) -> Tensor: ...  # (P,), (P,) -> (P,)
+
+
+@runtime_checkable
 class TokenWise(Protocol):
     """Capability: f_q(d) = sum over some functions of q of what they make together of the vectors of d."""
 
@@ -122,6 +129,13 @@ class Kinded(Protocol):
 
     @property
     def kind(self) -> Literal["dense", "multi", "sparse"]: ...
+
+
+@runtime_checkable
+class Fitting(Protocol):
+    """Capability of an encoder: its functions depend on the documents that are searched, to which it is fitted."""
+
+    def fitted(self, documents: Any) -> Encoder[Any]: ...  # (N,) documents, or what is known of them
 
 
 class Strategy(Protocol[D_co]):

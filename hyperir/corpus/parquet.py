@@ -74,9 +74,15 @@ def read_table(path: Path) -> Iterator[dict[str, Any]]:
 
 def _is_vector(field: Any) -> bool:
     """Whether a column holds what `Index.export` writes as vectors."""
-    from pyarrow.types import is_fixed_size_list, is_floating
+    from pyarrow.types import is_fixed_size_list, is_floating, is_list, is_struct
 
-    return bool(field.name == "vector" and is_fixed_size_list(field.type) and is_floating(field.type.value_type))
+    kind = field.type
+    if field.name != "vector" or not (is_fixed_size_list(kind) or is_list(kind)):
+        return False
+    if is_list(kind) and is_struct(kind.value_type):  # weights of terms
+        return [each.name for each in kind.value_type] == ["term", "weight"]
+    one = kind.value_type if is_list(kind) else kind  # of several vectors a document
+    return bool(is_fixed_size_list(one) and is_floating(one.value_type))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hyperir.encode.lexical import LexicalModel
     from hyperir.encode.model import Model
 
-__all__ = ["LexicalModel", "Model", "load"]
+__all__ = ["LexicalModel", "Model", "load", "load_network"]
 
 
 def load(
@@ -24,13 +24,14 @@ def load(
     dtype: torch.dtype | str | None = None,
     device: torch.device | str | None = None,
     allow_pickle: bool = False,
-) -> Model:
+) -> Model | LexicalModel:
     """A model by its name.
 
     Args:
         name: a bundled model ("hyperir-minilm"); or a folder or hub id of a HyperIR model, an official Hypencoder
             checkpoint, a ColBERT of PyLate or Stanford's code, a sentence-transformers model, or a plain transformers
-            model (read with mean pooling and cosine).
+            model (read with mean pooling and cosine); or "bm25", "tfidf", with settings as "bm25:k1=0.9,b=0.4", or a
+            folder of one.
         revision: a branch, tag or commit of the hub's repository.
         cache_dir: where downloads are kept; the hub's own default if None.
         local_files_only: never use the network; so does the environment variable HF_HUB_OFFLINE=1.
@@ -42,6 +43,36 @@ def load(
     Raises:
         ModelError: nothing of this name can be found or read; says what was tried.
     """
+    from hyperir.encode.lexical import LexicalModel, is_lexical, is_lexical_folder, named
+
+    if is_lexical(str(name)):
+        return named(str(name))
+    if is_lexical_folder(Path(name).expanduser()):
+        return LexicalModel.from_pretrained(name)
+    return load_network(
+        name,
+        revision=revision,
+        cache_dir=cache_dir,
+        local_files_only=local_files_only,
+        token=token,
+        dtype=dtype,
+        device=device,
+        allow_pickle=allow_pickle,
+    )
+
+
+def load_network(
+    name: str | Path,
+    *,
+    revision: str | None = None,
+    cache_dir: str | Path | None = None,
+    local_files_only: bool = False,
+    token: str | bool | None = None,
+    dtype: torch.dtype | str | None = None,
+    device: torch.device | str | None = None,
+    allow_pickle: bool = False,
+) -> Model:
+    """As `load`, a model that is a network; "bm25" and "tfidf" are none."""
     from hyperir.encode.loading import read_model
     from hyperir.encode.sources import HubOptions
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +14,10 @@ from pydantic import BeforeValidator, SerializeAsAny
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Sparse
-from hyperir.core.errors import InputError, ModelError
+from hyperir.core.errors import ConfigError, InputError, ModelError
 from hyperir.core.progress import Progress
+from hyperir.core.settings import flat, typed
+from hyperir.core.terms import TERMS
 from hyperir.core.types import Relevance, Row
 from hyperir.encode.analysis import Analyser, AnalysisConfig
 from hyperir.encode.texts import document_text, query_text, sequence
@@ -22,7 +25,7 @@ from hyperir.encode.transformer import read_json
 from hyperir.relevance.lexical import LEXICAL
 from hyperir.relevance.lexical.statistics import Statistics
 
-__all__ = ["LexicalConfig", "LexicalModel"]
+__all__ = ["LexicalConfig", "LexicalModel", "is_lexical", "is_lexical_folder", "named"]
 
 FORMAT = "hyperir-lexical"
 BLOCK = 4096  # texts analysed at once
@@ -54,7 +57,6 @@ class LexicalModel:
         relevance: a member of `LEXICAL`, by name or configuration, as {"type": "bm25", "variant": "atire"}.
         analysis: how texts become terms.
         statistics: of the documents; None until they are known.
-        name: what it was loaded as.
 
     Raises:
         ConfigError, UnknownNameError, InputError: a configuration that cannot be used.
@@ -66,7 +68,6 @@ class LexicalModel:
         analysis: AnalysisConfig | Mapping[str, Any] | None = None,
         *,
         statistics: Statistics | None = None,
-        name: str = "",
     ) -> None:
         if not isinstance(analysis, AnalysisConfig):
             analysis = AnalysisConfig.parse(analysis or {}, where="analysis")
@@ -74,7 +75,28 @@ class LexicalModel:
         self.analyser = Analyser(analysis)
         self._relevance = LEXICAL.build(self.config.relevance)
         self.statistics = statistics
-        self.name = name
+
+    @property
+    def name(self) -> str:
+        """What `hyperir.load` takes to make it again: "bm25", or with settings, as "bm25:variant=bm25+,k1=0.9"."""
+        settings = self.config.relevance.model_dump(mode="json", exclude_defaults=True)
+        if analysis := self.config.analysis.model_dump(mode="json", exclude_defaults=True):
+            settings["analysis"] = analysis
+        member = str(self.config.relevance.model_dump(include={"type"})["type"])
+        if not settings:
+            return member
+        text = f"{member}:{','.join(flat(settings))}"
+        return text if _is_named(text, self.config) else f"{member}:{json.dumps(settings)}"
+
+    @property
+    def kind(self) -> Literal["sparse"]:
+        """Of its documents."""
+        return "sparse"
+
+    @property
+    def width(self) -> int:
+        """Of the numbers that words are hashed to."""
+        return TERMS
 
     @property
     def fingerprint(self) -> str:
@@ -89,7 +111,7 @@ class LexicalModel:
 
         Args:
             documents: strings, or rows {"text", "title"?, ...}.
-            batch_size: texts analysed at once, which changes nothing of the result.
+            batch_size: as models with a network need it; words are counted in blocks of another size.
             show_progress_bar: False for never; else when it takes over a second.
 
         Raises:
@@ -100,18 +122,21 @@ class LexicalModel:
             raise InputError("nothing fits into such a batch", expected="batch_size >= 1", got=str(batch_size))
         parts = []
         with Progress("Counting words", len(documents), "passages", show=show_progress_bar is not False) as bar:
-            for start in range(0, len(documents), batch_size):
-                some = documents[start : start + batch_size]
+            for start in range(0, len(documents), BLOCK):
+                some = documents[start : start + BLOCK]
                 parts.append(self.analyser.counts(map(document_text, some)))
                 bar.advance(len(some))
         return Sparse.cat(parts)
 
-    def encode_query(self, queries: Sequence[str], statistics: Statistics | None = None) -> Relevance[Sparse]:
+    def encode_query(
+        self, queries: Sequence[str], statistics: Statistics | None = None, *, show_progress_bar: bool | None = None
+    ) -> Relevance[Sparse]:
         """The relevance functions of Q queries.
 
         Args:
             queries: strings.
             statistics: of the documents that are searched; the model's own if None.
+            show_progress_bar: False for never; else when it takes over a second.
 
         Raises:
             InputError: a query that is no string, or nobody knows the statistics.
@@ -122,14 +147,15 @@ class LexicalModel:
                 "how rare words are depends on the documents that are searched, and those are not known",
                 fix="model = model.fitted(model.encode_document(documents))",
             )
-        return self._relevance.function(
-            self.analyser.counts([query_text(q) for q in sequence(queries, "query")]), known
-        )
+        with Progress("Counting words", len(queries), "queries", show=show_progress_bar is not False):
+            texts = [query_text(query) for query in sequence(queries, "query")]
+            return self._relevance.function(self.analyser.counts(texts), known)
 
     def fitted(self, documents: Sparse | Statistics) -> LexicalModel:
         """The same model with the statistics of these documents."""
-        known = documents if isinstance(documents, Statistics) else Statistics.of(documents)
-        return LexicalModel(self.config.relevance, self.config.analysis, statistics=known, name=self.name)
+        made = copy(self)
+        made.statistics = documents if isinstance(documents, Statistics) else Statistics.of(documents)
+        return made
 
     def similarity(self, f: Relevance[Sparse], docs: Sparse) -> torch.Tensor:
         """Scores (Q, N), or (Q, K) of own candidates: `f(docs)`."""
@@ -173,7 +199,37 @@ class LexicalModel:
             known = statistics_of(load_file(kept)) if kept.is_file() else None
         except (SafetensorError, KeyError, ValueError) as error:
             raise ModelError(f"{kept} is damaged", expected="statistics of a collection", got=str(error)) from error
-        return cls(config.relevance, config.analysis, statistics=known, name=str(folder))
+        return cls(config.relevance, config.analysis, statistics=known)
+
+
+def is_lexical(name: str) -> bool:
+    """Whether a name is of a lexical model: of a member of `LEXICAL`, with settings or without."""
+    return name.partition(":")[0] in list(LEXICAL)
+
+
+def is_lexical_folder(folder: Path) -> bool:
+    """Whether a folder holds a lexical model."""
+    place = folder / "config.json"
+    return place.is_file() and read_json(place).get("format") == FORMAT
+
+
+def named(name: str) -> LexicalModel:
+    """A lexical model by its name, as "tfidf" or "bm25:variant=bm25+,k1=0.9,analysis.stemmer=german".
+
+    Raises:
+        ConfigError, InputError: settings that there are not.
+    """
+    settings = typed(name)
+    analysis = settings.pop("analysis", None)
+    return LexicalModel(settings, analysis)
+
+
+def _is_named(name: str, config: LexicalConfig) -> bool:
+    """Whether a name gives this configuration; one with a comma in a value does not."""
+    try:
+        return named(name).config == config
+    except (ConfigError, InputError):
+        return False
 
 
 def tensors_of(statistics: Statistics) -> dict[str, torch.Tensor]:

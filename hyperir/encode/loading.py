@@ -13,6 +13,7 @@ from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import FORMAT, FORMAT_VERSION, BackboneConfig, ModelConfig, TextEncoderConfig
 from hyperir.encode.difference import replace_weights
 from hyperir.encode.layout import Layout, read_layout
+from hyperir.encode.lexical import is_lexical
 from hyperir.encode.masked import fill_head, split
 from hyperir.encode.model import Model
 from hyperir.encode.sources import ALIASES, HubOptions, bundled, locate
@@ -27,6 +28,7 @@ from hyperir.encode.transformer import (
     read_transformer,
     read_weights,
 )
+from hyperir.relevance.lexical import LEXICAL
 
 __all__ = ["load_backbone", "read_model"]
 
@@ -36,6 +38,8 @@ def read_model(
 ) -> Model:
     """The work of :func:`hyperir.encode.load`, which explains the arguments."""
     wanted = None if dtype is None else as_dtype(dtype)
+    if is_lexical(name):
+        raise ModelError(f"{name} counts words, and is no network", expected="a model that learns", got=name)
     try:
         folder = bundled().get(name) or locate(name, options)
     except ModelError as error:
@@ -44,7 +48,7 @@ def read_model(
             error.what,
             expected=f"a bundled model ({', '.join(ours)}), a folder, or a hub id" + _detail(error.expected),
             got=error.got,
-            fix=" ".join(part for part in (nearest(name, [*ours, *ALIASES]), error.fix) if part),
+            fix=" ".join(part for part in (nearest(name, [*ours, *ALIASES, *LEXICAL]), error.fix) if part),
         ) from error
     # A folder's name is its whole path, so that an index still finds its model from elsewhere.
     named = str(folder) if Path(name).expanduser().is_dir() and name not in bundled() else name

@@ -18,7 +18,7 @@ from hyperir.core.docs import Dense, Multi, Sparse, States
 from hyperir.core.errors import InputError, ModelError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Docs, Relevance, Row
-from hyperir.encode import load
+from hyperir.encode import load_network
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.card import model_card
 from hyperir.encode.config import BackboneConfig, ModelConfig, Untrained
@@ -285,7 +285,7 @@ class Model(nn.Module):
         self.name = repo_id
         return str(commit.commit_url)
 
-    from_pretrained = staticmethod(load)  # under the name that users of transformers look for
+    from_pretrained = staticmethod(load_network)  # under the name that users of transformers look for
 
     def _write(
         self,
@@ -402,7 +402,7 @@ def _is_difference(backbone: Backbone, with_backbone: WithBackbone) -> bool:
 
 def _origin(backbone: Backbone) -> Backbone:
     """What the backbone's name gives, in the backbone's type."""
-    return load(backbone.name, dtype=backbone.dtype).document.backbone
+    return load_network(backbone.name, dtype=backbone.dtype).document.backbone
 
 
 def _cast(tensors: Mapping[str, Tensor], dtype: torch.dtype | None) -> dict[str, Tensor]:

@@ -79,8 +79,10 @@ def say_needs(
 def stored_bytes(found: Survey, width: int, dtype: str, kind: str = "dense") -> float:
     """What an index takes on the disk: vectors are stored twice, with the rows, and packed for searching.
 
-    Of documents with a vector of every token, a token of `CHARACTERS` is assumed.
+    Of documents with a vector of every token, a token of `CHARACTERS` is assumed; of weights of terms, as many terms.
     """
+    if kind == "sparse":
+        return 2 * found.characters / CHARACTERS * (8 + (4 if dtype == "float32" else 2)) + 1.1 * found.characters
     vectors = found.documents if kind == "dense" else found.characters / CHARACTERS + 3 * found.documents
     return 2 * vectors * width * (4 if dtype == "float32" else 2) + 1.1 * found.characters
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from hyperir.index import durable
 from hyperir.index.commit import Apart, FileRecord, damaged
@@ -28,16 +29,27 @@ def apart(place: Place, name: str) -> Apart | None:
     if place.stamp(name) is None:
         return None
     found = LanceFileReader(place.table(name).uri).metadata()
-    names = found.schema.names
-    if len(found.columns) != len(names):  # a column that Lance keeps as several
+    names, kept = found.schema.names, [_leaves(field.type) for field in found.schema]
+    if len(found.columns) != sum(kept):  # a column that Lance keeps otherwise
         return None
     ranges: list[tuple[int, int]] = []
-    pages = found.columns[names.index(VECTOR)].pages
+    at = names.index(VECTOR)
+    first = sum(kept[:at])
+    pages = [page for column in found.columns[first : first + kept[at]] for page in column.pages]
     for start, size in sorted((buffer.position, buffer.size) for page in pages for buffer in page.buffers):
         if ranges and ranges[-1][1] == start:
             start, size = ranges[-1][0], start - ranges.pop()[0] + size
         ranges.append((start, start + size))
     return Apart(vectors=tuple(ranges), sha256=durable.sha256_of(place.local(name, None), without=ranges))
+
+
+def _leaves(kind: Any) -> int:
+    """How many columns Lance makes of one: a struct has one for each of its fields."""
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return sum(_leaves(field.type) for field in kind)
+    return _leaves(kind.value_type) if pa.types.is_list(kind) else 1
 
 
 class Checked:

@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hyperir.core.docs import Multi
 from hyperir.core.errors import DuplicateIdError, InputError, VectorError
 from hyperir.core.types import Row
 from hyperir.index.commit import Dtype
 from hyperir.index.schema import OWN, plain
 
-__all__ = ["check_multi", "check_rows", "check_vectors"]
+__all__ = ["check_rows", "converted", "refuse_infinite"]
 
 BLOCK = 8192  # rows checked at once, so that large batches need no second large array
 
@@ -104,73 +103,12 @@ def _missing(row: Row, key: str, where: str) -> InputError:
     )
 
 
-def check_vectors(
-    vectors: Tensor | np.ndarray[Any, Any] | Multi, rows: Sequence[Row], width: int, dtype: Dtype
-) -> np.ndarray[Any, Any]:
-    """Check vectors and turn them into the type of the index.
-
-    Args:
-        vectors: (n, D), floating point; `Multi` is refused.
-        rows: their documents, named in errors.
-        width: D of the index.
-        dtype: of the index.
-
-    Returns:
-        (n, D); the same memory where nothing had to be changed.
+def converted(vectors: Any, width: int, dtype: Dtype) -> np.ndarray[Any, Any]:
+    """(n, D) vectors in the type of the index, the same memory where nothing had to be changed; numbers are not read.
 
     Raises:
-        VectorError: another shape, no floating point, or NaN or infinity; names the first such document.
-        InputError: another number of rows than vectors.
+        VectorError: another shape, or no floating point.
     """
-    stored = _converted(vectors, width, dtype)
-    if len(rows) != len(stored):
-        raise InputError(
-            "rows and vectors differ in number", expected="one vector for a row", got=f"{len(rows)} and {len(stored)}"
-        )
-    _refuse_infinite(stored, dtype, lambda place: place, rows)
-    return stored
-
-
-def check_multi(
-    docs: Any, rows: Sequence[Row], width: int, dtype: Dtype
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Check documents with several vectors each, and turn them into the type of the index.
-
-    Args:
-        docs: (n,) of `Multi`.
-        rows, width, dtype: as of `check_vectors`.
-
-    Returns:
-        (P, D) vectors, and (n,) how many of them each document has.
-
-    Raises:
-        VectorError: one vector a document, no vector of a document, or as for `check_vectors`.
-        InputError: another number of rows than documents.
-    """
-    if not isinstance(docs, Multi):
-        raise VectorError(
-            "this index holds several vectors of every document",
-            expected="hyperir.core.docs.Multi",
-            got=type(docs).__name__,
-            fix="`Multi.of_list` takes a tensor (tokens, width) a document",
-        )
-    stored, lengths = _converted(docs.vectors, width, dtype), docs.lengths.cpu().numpy()
-    if len(rows) != len(lengths):
-        raise InputError(
-            "rows and documents differ in number", expected="as many of both", got=f"{len(rows)} and {len(lengths)}"
-        )
-    if (lengths < 1).any():
-        row = rows[int(lengths.argmin())]
-        raise VectorError(
-            f"the document of id {plain(row['id'])} has no vector", expected="one or more", got="none of its tokens"
-        )
-    ends = lengths.cumsum()
-    _refuse_infinite(stored, dtype, lambda place: int(np.searchsorted(ends, place, side="right")), rows)
-    return stored, lengths
-
-
-def _converted(vectors: Any, width: int, dtype: Dtype) -> np.ndarray[Any, Any]:
-    """(n, D) in the type of the index, without a look at the numbers."""
     if not isinstance(vectors, (Tensor, np.ndarray)):
         raise VectorError("vectors are a tensor or an array", expected=f"(n, {width})", got=type(vectors).__name__)
     floating = vectors.is_floating_point() if isinstance(vectors, Tensor) else vectors.dtype.kind == "f"
@@ -190,17 +128,25 @@ def _converted(vectors: Any, width: int, dtype: Dtype) -> np.ndarray[Any, Any]:
     return stored
 
 
-def _refuse_infinite(
-    stored: np.ndarray[Any, Any], dtype: Dtype, row_of: Callable[[int], int], rows: Sequence[Row]
+def refuse_infinite(
+    stored: np.ndarray[Any, Any], what: str, dtype: Dtype, row_of: Callable[[int], int], rows: Sequence[Row]
 ) -> None:
-    """Raise VectorError for the first vector that is not finite; names the row that it is of."""
+    """Raise VectorError for the first of P that is not finite.
+
+    Args:
+        stored: (P, D) numbers.
+        what: one of the P is called.
+        dtype: of the index.
+        row_of: the row that one of the P belongs to.
+        rows: the documents; the error names one.
+    """
     for start in range(0, len(stored), BLOCK):
         finite = np.isfinite(stored[start : start + BLOCK]).all(axis=1)
         if not finite.all():
             place = start + int(finite.argmin())
             row = row_of(place)
             raise VectorError(
-                f"the vector of id {plain(rows[row]['id'])} is not finite in {dtype}",
+                f"the {what} of id {plain(rows[row]['id'])} is not finite in {dtype}",
                 expected="finite numbers",
                 got=f"{stored[place][~np.isfinite(stored[place])][0]} at row {row} of this batch",
             )

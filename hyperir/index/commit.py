@@ -47,7 +47,7 @@ INDICES = "rows.lance/_indices/"
 NAME = re.compile(r"(\d{12})\.json")
 
 Dtype = Literal["float32", "float16"]
-Kind = Literal["dense", "multi"]  # of documents: one vector, or one of each token
+Kind = Literal["dense", "multi", "sparse"]  # of documents: one vector, one of each token, or weights of terms
 
 
 class Apart(Config):
@@ -83,9 +83,9 @@ class EncoderRecord(Config):
 
 
 class Generation(Config):
-    """An immutable file of packed vectors and how many rows it holds, dead ones included.
+    """An immutable file of packed documents and how many rows it holds, dead ones included.
 
-    `vectors` counts the vectors of documents that have several; None where each has one.
+    `vectors` counts the vectors of documents that have several, or their weights of terms; None where each has one.
     """
 
     file: str
@@ -149,10 +149,11 @@ class Fitted(Config):
 class Commit(Config):
     """The index after one change. Paths are relative to the index folder, with forward slashes.
 
-    `documents` are alive; `stored` counts the rows on disk, those included whose keys are in `tombstones`, a list of
-    at most one file. `lance_version` 0 and `metadata` None stand for an index that never held a row; the first rows
-    fix `metadata`. `next_key` grows only: a key is never given twice, whatever is deleted. `indexed` names the
-    columns with a scalar index, and `change` says in words what this commit did. Of `fitted` the last one is in use.
+    `documents` are alive; `stored` counts the rows on disk, those included whose keys are in `tombstones`, a list
+    of at most one file. `lance_version` 0 and `metadata` None stand for an index that never held a row; the first
+    rows fix `metadata`. `width` is D of vectors; terms are numbers below it. `next_key` grows only: a key is never
+    given twice, whatever is deleted. `indexed` names the columns with a scalar index, and `change` says in words
+    what this commit did. Of `fitted` the last one is in use.
     """
 
     format_version: int = FORMAT
@@ -265,8 +266,7 @@ def _migrated(record: dict[str, Any]) -> dict[str, Any]:
     """A commit of an older format, said in the words of this one."""
     if record.get("format_version") == 1:  # before deletions and scalar indices
         record = {**record, "format_version": 2, "stored": record.get("documents"), "indexed": (), "change": ""}
-    # Before structures and a second hash; before several vectors a document; before what format 5 may have.
-    if record.get("format_version") in (2, 3, 4):
+    if record.get("format_version") in (2, 3, 4):  # before structures; several vectors; terms and fitted functions
         record = {**record, "format_version": FORMAT}
     return record
 

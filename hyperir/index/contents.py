@@ -8,9 +8,9 @@ from typing import Any
 from hyperir.core.types import Row
 from hyperir.index.before import VECTOR
 from hyperir.index.filters import Filter
+from hyperir.index.kinds import KINDS
 from hyperir.index.schema import encode, infer
 from hyperir.index.store import Store
-from hyperir.index.table import batch_of
 
 __all__ = ["check_metadata", "contents", "kinds_of"]
 
@@ -32,7 +32,7 @@ def contents(store: Store, columns: Sequence[str], where: str | Filter | None = 
 
     allowed, start = store.allowed(where), 0
     with store._retained():
-        for batch in store._rows.scan(list(columns), batch=batch_of(store.kind) if VECTOR in columns else BLOCK):
+        for batch in store._rows.scan(list(columns), batch=KINDS[store.kind].batch if VECTOR in columns else BLOCK):
             kept = batch
             if allowed is not None:
                 kept = batch.filter(pa.array(allowed[start : start + len(batch)].numpy()))

@@ -11,9 +11,9 @@ import numpy as np
 from hyperir.index import table
 from hyperir.index.commit import Generation
 from hyperir.index.draft import Draft
+from hyperir.index.kinds import KINDS
 from hyperir.index.packed import FILE, Packed, PackedWriter, packed_files
-from hyperir.index.schema import vectors_of
-from hyperir.index.table import RowTable, batch_of
+from hyperir.index.table import RowTable
 from hyperir.index.tombstones import Keys, among
 
 __all__ = ["copy_live", "full", "merge_from", "replace", "sizes_of", "smaller"]
@@ -125,11 +125,9 @@ def copy_live(
     """
     import pyarrow as pa
 
-    base = draft.base
+    base, kind = draft.base, KINDS[draft.base.kind]
     name = f"ann/{uuid.uuid4().hex}/{FILE}"
-    batches = rows.stream(
-        fragments, batch=batch_of(base.kind)
-    )  # here, so that damage is found before anything is written
+    batches = rows.stream(fragments, batch=kind.batch)  # here, so that damage is found before anything is written
     packed = PackedWriter(draft.place.begin(name), base.width, base.dtype, base.kind)
 
     def live() -> Iterator[Any]:
@@ -139,7 +137,7 @@ def copy_live(
             if dead.any():
                 kept = batch.filter(pa.array(~dead))
             if len(kept):
-                packed.write(*vectors_of(kept.column("vector"), base.width, base.kind))
+                packed.write(kind.of_arrow(kept.column("vector"), base.width))
                 yield kept
 
     try:
@@ -151,7 +149,7 @@ def copy_live(
     if not packed.documents:
         draft.place.remove([name])
         return written, []
-    return written, [Generation(file=name, documents=packed.documents, vectors=packed.vectors)]
+    return written, [Generation(file=name, documents=packed.documents, vectors=packed.count)]
 
 
 def _mapped(draft: Draft, generations: Sequence[Generation]) -> list[Packed]:

@@ -1,6 +1,7 @@
-"""Packed vectors: one immutable safetensors file with `vectors` (N, D) and `keys` (N,), read without a copy.
+"""Packed documents: one immutable safetensors file with their tensors and `keys` (N,), read without a copy.
 
-Of documents with several vectors each it holds `vectors` (P, D), and in `ends` (N,) where each document's end.
+Of documents with one vector each the tensors are `vectors` (N, D). Others have several rows of the tensors each,
+`vectors` (P, D), or `terms` and `weights` (P,); and in `ends` (N,) stands where each document's end.
 """
 
 from __future__ import annotations
@@ -8,11 +9,15 @@ from __future__ import annotations
 import itertools
 import json
 import mmap
+import shutil
 import struct
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +26,15 @@ from torch import Tensor
 
 from hyperir.core.errors import CorruptError
 from hyperir.index.commit import Commit, Dtype, Generation, Kind
+from hyperir.index.kinds import KINDS, Block, Part
 from hyperir.index.place import Content, Place
 
 __all__ = ["FILE", "Packed", "PackedWriter", "packed_files"]
 
 FILE = "vectors.safetensors"
 START = 512  # where the tensors begin: the header is padded to it, for it is written last and vectors like alignment
-NAMES = {"float32": "F32", "float16": "F16"}
+NAMES = {"float32": "F32", "float16": "F16", "int64": "I64"}
+BLOCK = 1 << 24  # bytes copied at once
 
 
 class Layout(NamedTuple):
@@ -35,48 +42,47 @@ class Layout(NamedTuple):
 
     Args:
         documents: N.
-        width: D.
-        dtype: of the vectors.
-        vectors: P, where documents have several each; None where each has one.
+        parts: the tensors of the documents.
+        total: P, the rows of each part, where documents have several each; None where each has one.
     """
 
     documents: int
-    width: int
-    dtype: Dtype
-    vectors: int | None = None
+    parts: tuple[Part, ...]
+    total: int | None = None
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Of the vectors."""
-        return (self.documents if self.vectors is None else self.vectors, self.width)
+    def rows(self) -> int:
+        """Of each part."""
+        return self.documents if self.total is None else self.total
 
     @property
-    def end(self) -> int:
-        """Where the vectors end, in bytes after the header."""
-        return self.shape[0] * self.width * np.dtype(self.dtype).itemsize
+    def starts(self) -> list[int]:
+        """Where each part begins, in bytes after the header, and where the last one ends."""
+        return list(accumulate((self.rows * part.row for part in self.parts), initial=0))
 
     @property
     def padding(self) -> int:
-        """Bytes behind the vectors, without which the whole numbers after them would not be aligned."""
-        return -self.end % 8
+        """Bytes behind the parts, without which the whole numbers after them would not be aligned."""
+        return -self.starts[-1] % 8
 
     @property
     def numbers(self) -> list[str]:
-        """The tensors of whole numbers behind the vectors, (N,) each."""
-        return ["keys"] if self.vectors is None else ["ends", "keys"]
+        """The tensors of whole numbers behind the parts, (N,) each."""
+        return ["keys"] if self.total is None else ["ends", "keys"]
 
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        return START + self.end + self.padding + 8 * self.documents * len(self.numbers)
+        return START + self.starts[-1] + self.padding + 8 * self.documents * len(self.numbers)
 
     def header(self) -> bytes:
         """The file's first `START` bytes. Where the numbers would not be aligned, a `padding` stands before them."""
-        end = self.end
-        record: dict[str, Any] = {
-            "__metadata__": {"format": "pt", "hyperir": "packed 1"},
-            "vectors": {"dtype": NAMES[self.dtype], "shape": list(self.shape), "data_offsets": [0, end]},
-        }
+        starts = self.starts
+        record: dict[str, Any] = {"__metadata__": {"format": "pt", "hyperir": "packed 1"}}
+        for part, start, stop in zip(self.parts, starts, starts[1:], strict=False):
+            shape = [self.rows, *part.shape]
+            record[part.name] = {"dtype": NAMES[part.dtype], "shape": shape, "data_offsets": [start, stop]}
+        end = starts[-1]
         if gap := self.padding:
             record["padding"] = {"dtype": "U8", "shape": [gap], "data_offsets": [end, end + gap]}
             end += gap
@@ -91,36 +97,43 @@ class Layout(NamedTuple):
 class PackedWriter:
     """Writes a packed file block by block; the header is filled in last.
 
+    Of several parts only the first can grow where it will stay. The others grow in nameless files beside it, of which a
+    kill leaves nothing, and are copied behind it at the end.
+
     Args:
         path: a file that does not exist.
         width: D.
-        dtype: of the stored vectors.
+        dtype: of the documents' numbers.
         kind: of the documents.
     """
 
     def __init__(self, path: Path, width: int, dtype: Dtype, kind: Kind = "dense") -> None:
-        self.width, self.dtype, self.documents = width, dtype, 0
-        self.vectors: int | None = None if kind == "dense" else 0
+        self._parts = KINDS[kind].parts(width, dtype)
+        self.documents = 0
+        self.count: int | None = None if KINDS[kind].least is None else 0
         self._ends: list[np.ndarray[Any, Any]] = []
         self._file = path.open("xb")
+        self._later = [TemporaryFile(dir=path.parent) for _ in self._parts[1:]]  # noqa: SIM115 - closed by `close`
         self._file.write(bytes(START))
 
-    def write(self, vectors: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any] | None = None) -> None:
-        """Append (n, D) vectors of the file's type; where documents have several each, so many as `lengths` says."""
-        assert vectors.shape[1:] == (self.width,)
-        assert (lengths is None) == (self.vectors is None)
-        self._file.write(np.ascontiguousarray(vectors, np.dtype(self.dtype).newbyteorder("<")).data)
-        if self.vectors is None or lengths is None:
-            self.documents += len(vectors)
-            return
-        assert int(lengths.sum()) == len(vectors)
-        self._ends.append(self.vectors + lengths.cumsum())
-        self.documents += len(lengths)
-        self.vectors += len(vectors)
+    def write(self, block: Block) -> None:
+        """Append documents of the file's kind and type."""
+        assert (block.lengths is None) == (self.count is None)
+        for part, tensor, file in zip(self._parts, block.tensors, [self._file, *self._later], strict=True):
+            assert tensor.shape[1:] == part.shape
+            file.write(np.ascontiguousarray(tensor, np.dtype(part.dtype).newbyteorder("<")).data)
+        if self.count is not None and block.lengths is not None:
+            assert int(block.lengths.sum()) == len(block.tensors[0])
+            self._ends.append(self.count + block.lengths.cumsum())
+            self.count += len(block.tensors[0])
+        self.documents += block.documents
 
     def finish(self, keys: Iterable[np.ndarray[Any, Any]]) -> None:
         """Write the keys, in blocks of int64, and the header."""
-        layout = Layout(self.documents, self.width, self.dtype, self.vectors)
+        layout = Layout(self.documents, self._parts, self.count)
+        for file in self._later:
+            file.seek(0)
+            shutil.copyfileobj(file, self._file, BLOCK)
         self._file.write(bytes(layout.padding))
         for block in itertools.chain(self._ends, keys):
             self._file.write(np.ascontiguousarray(block, "<i8").data)
@@ -132,7 +145,9 @@ class PackedWriter:
 
     def close(self) -> None:
         """Close the file, finished or not."""
-        self._file.close()
+        with ExitStack() as each:  # all of them, also where one cannot be
+            for file in (self._file, *self._later):
+                each.callback(file.close)
 
 
 class Packed:
@@ -145,7 +160,8 @@ class Packed:
         documents: N, as committed.
         width: D, as committed.
         dtype: as committed.
-        count: of the vectors, as committed, where documents have several each; else None.
+        kind: as committed.
+        count: of the tensors' rows, as committed, where documents have several each; else None.
     """
 
     def __init__(
@@ -156,11 +172,17 @@ class Packed:
         documents: int,
         width: int,
         dtype: Dtype,
+        kind: Kind = "dense",
         count: int | None = None,
     ) -> None:
         self.place, self.name, self.content = place, name, content
-        self.documents, self.width, self.dtype, self.count = documents, width, dtype, count
-        self._layout = Layout(documents, width, dtype, count)
+        self.documents, self.width, self.dtype, self.kind, self.count = documents, width, dtype, kind, count
+        self._layout = Layout(documents, KINDS[kind].parts(width, dtype), count)
+
+    @property
+    def rows(self) -> int:
+        """Of each tensor."""
+        return self._layout.rows
 
     @cached_property
     def _bytes(self) -> np.ndarray[Any, Any]:
@@ -186,22 +208,26 @@ class Packed:
         self._bytes  # noqa: B018
 
     @cached_property
-    def vectors(self) -> Tensor:
-        """(N, D), or (P, D) of documents with several vectors each, in the mapped memory."""
-        return _tensor(self._bytes[START : START + self._layout.end].view(self.dtype).reshape(self._layout.shape))
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Those of the kind's parts, in the mapped memory."""
+        starts, layout = self._layout.starts, self._layout
+        return tuple(
+            _tensor(self._bytes[START + start : START + stop].view(part.dtype).reshape(layout.rows, *part.shape))
+            for part, start, stop in zip(layout.parts, starts, starts[1:], strict=False)
+        )
 
     @cached_property
     def indptr(self) -> Tensor:
-        """(N + 1,) int64: where each document's vectors begin, of documents with several.
+        """(N + 1,) int64: where each document's rows begin, of documents with several.
 
         Raises:
-            CorruptError: they do not follow each other up to the last vector.
+            CorruptError: they do not follow each other up to the last row.
         """
         start = len(self._bytes) - 16 * self.documents
         ends = _tensor(self._bytes[start : start + 8 * self.documents].view(np.int64))
         indptr = torch.cat([torch.zeros(1, dtype=torch.int64), ends])
-        if (indptr.diff() < 1).any() or int(indptr[-1]) != self.count:
-            raise self._damaged("documents whose vectors do not follow each other")
+        if (indptr.diff() < (KINDS[self.kind].least or 0)).any() or int(indptr[-1]) != self.count:
+            raise self._damaged("documents that do not follow each other")
         return indptr
 
     @cached_property
@@ -213,7 +239,7 @@ class Packed:
     def _damaged(self, got: str) -> CorruptError:
         return CorruptError(
             f"{self.name} in {self.place} is damaged or missing",
-            expected=f"{self._layout.shape[0]:,} vectors of width {self.width} in {self.dtype}, with their keys",
+            expected=f"{self.documents:,} documents of width {self.width} in {self.dtype}, with their keys",
             got=got,
             fix=f'"hyperir verify {self.place}" lists everything that is damaged',
         )
@@ -231,6 +257,7 @@ def packed_files(place: Place, commit: Commit, generations: Sequence[Generation]
             part.documents,
             commit.width,
             commit.dtype,
+            commit.kind,
             part.vectors,
         )
         for part, record in records

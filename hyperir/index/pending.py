@@ -14,8 +14,9 @@ from hyperir.core.types import Row
 from hyperir.index import table
 from hyperir.index.commit import Column, Generation
 from hyperir.index.draft import Draft
+from hyperir.index.kinds import KINDS, Block
 from hyperir.index.packed import FILE, PackedWriter
-from hyperir.index.schema import arrow_schema, encode, infer, vector_column
+from hyperir.index.schema import arrow_schema, encode, infer
 from hyperir.index.table import RowTable
 
 __all__ = ["Pending"]
@@ -25,12 +26,11 @@ BLOCK = 1 << 17  # keys made at once
 
 
 @dataclass(frozen=True)
-class _Block:
+class _Ready:
     """Rows ready to be written."""
 
     rows: Any  # an Arrow table
-    vectors: np.ndarray[Any, Any]
-    lengths: np.ndarray[Any, Any] | None
+    docs: Block
     columns: tuple[Column, ...]
     empty: list[int]  # keys of those without text
 
@@ -54,15 +54,12 @@ class Pending:
         self._packed: PackedWriter | None = None
         self._name = f"ann/{uuid.uuid4().hex}/{FILE}"
 
-    def prepare(
-        self, rows: Sequence[Row], vectors: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any] | None, place: int
-    ) -> _Block:
-        """Turn checked rows and vectors into what is written; nothing changes yet.
+    def prepare(self, rows: Sequence[Row], docs: Block, place: int) -> _Ready:
+        """Turn checked rows and their documents into what is written; nothing changes yet.
 
         Args:
-            rows: the documents.
-            vectors: (len(rows), D), of the index's type; or (P, D) of rows with several each.
-            lengths: (len(rows),) how many each has, where it is several; else None.
+            rows: as users give them.
+            docs: (len(rows),) of the index's kind and type.
             place: of `rows[0]` in this add, for errors.
 
         Raises:
@@ -73,12 +70,12 @@ class Pending:
         base = self._draft.base
         if self.columns is None:
             columns, kinds = infer(rows)
-            schema = arrow_schema(kinds, base.width, base.dtype, base.kind)
+            schema = arrow_schema(kinds, KINDS[base.kind].arrow_type(base.width, base.dtype))
         else:
             columns, schema = self.columns, self._known_schema()
         first = self._draft.next_key + self.added
         # The block may stay in the buffer after the caller has reused his arrays.
-        own = vector_column(np.array(vectors, order="C"), lengths)
+        own = KINDS[base.kind].to_arrow(docs.copied())
         values = {
             "key": pa.array(np.arange(first, first + len(rows))),
             "id": pa.array([row["id"] for row in rows], pa.string()),
@@ -87,10 +84,9 @@ class Pending:
             **encode(rows, columns, {field.name: field.type for field in schema}, place),
             "vector": own,
         }
-        return _Block(
+        return _Ready(
             rows=pa.table([values[name] for name in schema.names], schema=schema),
-            vectors=vectors,
-            lengths=lengths,
+            docs=docs,
             columns=columns,
             empty=[first + number for number, row in enumerate(rows) if not row["text"].strip()],
         )
@@ -106,13 +102,13 @@ class Pending:
             self._rows = RowTable(self._draft.place, self._draft.version)
         return self._rows
 
-    def write(self, block: _Block) -> None:
+    def write(self, block: _Ready) -> None:
         """Add a prepared block."""
         draft = self._draft
         if self._packed is None:
             base = draft.base
             self._packed = PackedWriter(draft.place.begin(self._name), base.width, base.dtype, base.kind)
-        self._packed.write(block.vectors, block.lengths)
+        self._packed.write(block.docs)
         self.columns, self._schema = block.columns, block.rows.schema
         self._buffer.append(block.rows)
         if sum(part.nbytes for part in self._buffer) >= BUFFER:
@@ -147,7 +143,7 @@ class Pending:
         draft.version = table.append(self._table(), self._fragments, self._schema)
         draft.generations = (
             *draft.generations,
-            Generation(file=self._name, documents=self.added, vectors=self._packed.vectors),
+            Generation(file=self._name, documents=self.added, vectors=self._packed.count),
         )
         draft.next_key = end
         draft.empty_texts += len(self.empty)

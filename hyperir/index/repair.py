@@ -19,10 +19,10 @@ from hyperir.index.columns import index_column
 from hyperir.index.commit import MANIFESTS, TRANSACTIONS, Commit
 from hyperir.index.diagnosis import Plan, diagnose, without
 from hyperir.index.draft import Draft
+from hyperir.index.kinds import KINDS
 from hyperir.index.packed import PackedWriter
 from hyperir.index.place import TEMPORARY, Hold, Place, place_at
-from hyperir.index.schema import vectors_of
-from hyperir.index.table import RowTable, batch_of
+from hyperir.index.table import RowTable
 from hyperir.index.writer import disk, fenced
 
 __all__ = ["Plan", "repair"]
@@ -111,15 +111,15 @@ def _rebuild(place: Place, commit: Commit, name: str) -> None:
     """
     which = next(i for i, part in enumerate(commit.generations) if part.file == name)
     start = sum(part.documents for part in commit.generations[:which])
-    rows = RowTable(place, commit.lance_version)
+    rows, kind = RowTable(place, commit.lance_version), KINDS[commit.kind]
     temporary = name + TEMPORARY
     place.remove([temporary])
     path = place.begin(temporary)
     packed, keys = PackedWriter(path, commit.width, commit.dtype, commit.kind), []
     try:
         fragments = rows.fragments(start, start + commit.generations[which].documents)
-        for batch in rows.stream(fragments, ["key", "vector"], batch=batch_of(commit.kind)):
-            packed.write(*vectors_of(batch.column("vector"), commit.width, commit.kind))
+        for batch in rows.stream(fragments, ["key", "vector"], batch=kind.batch):
+            packed.write(kind.of_arrow(batch.column("vector"), commit.width))
             keys.append(batch.column("key").to_numpy())
         packed.finish(keys)
     finally:

@@ -12,12 +12,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from hyperir.core.errors import InputError, nearest
 from hyperir.core.types import Row
-from hyperir.index.commit import Column, Dtype, Kind
+from hyperir.index.commit import Column
 
 __all__ = [
     "OWN",
@@ -27,9 +26,6 @@ __all__ = [
     "infer",
     "is_unicode",
     "plain",
-    "vector_column",
-    "vector_type",
-    "vectors_of",
 ]
 
 OWN = ("id", "title", "text")  # keys of a row that are no metadata
@@ -181,28 +177,7 @@ def decode(table: Any, columns: Sequence[Column]) -> list[dict[str, Any]]:
     return [dict(zip(names, row, strict=True)) for row in zip(*values, strict=True)] if names else [{}] * len(table)
 
 
-def vector_type(width: int, dtype: Dtype, kind: Kind) -> Any:
-    """The type of the vectors in the rows table: D numbers; or all of a document's vectors behind each other."""
-    number = pa.float32() if dtype == "float32" else pa.float16()
-    return pa.list_(number, width) if kind == "dense" else pa.list_(number)
-
-
-def vector_column(values: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any] | None) -> Any:
-    """(P, D) vectors as a column of the rows table: one a row, or as many a row as `lengths` says."""
-    flat, width = pa.array(values.reshape(-1)), values.shape[1]
-    if lengths is None:
-        return pa.FixedSizeListArray.from_arrays(flat, width)
-    ends = np.concatenate([[0], lengths.cumsum()]) * width
-    return pa.ListArray.from_arrays(pa.array(ends.astype(np.int32)), flat)
-
-
-def vectors_of(column: Any, width: int, kind: Kind) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]:
-    """The reverse of `vector_column`, without a copy: (P, D), and how many each row has."""
-    values = column.flatten().to_numpy().reshape(-1, width)
-    return values, None if kind == "dense" else column.value_lengths().to_numpy() // width
-
-
-def arrow_schema(kinds: Mapping[str, Any], width: int, dtype: Dtype, kind: Kind) -> Any:
-    """The schema of the rows table, with metadata columns of these names and types."""
+def arrow_schema(kinds: Mapping[str, Any], vector: Any) -> Any:
+    """The schema of the rows table, with metadata columns of these names and types, and vectors of this type."""
     own = ((name, pa.string()) for name in OWN)
-    return pa.schema([("key", pa.int64()), *own, *kinds.items(), ("vector", vector_type(width, dtype, kind))])
+    return pa.schema([("key", pa.int64()), *own, *kinds.items(), ("vector", vector)])

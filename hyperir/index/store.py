@@ -26,7 +26,7 @@ from hyperir.index.masks import Masks
 from hyperir.index.place import Place, place_at
 from hyperir.index.places import PARTS, check_place, not_found, not_retained
 from hyperir.index.schema import OWN, decode
-from hyperir.index.stored import StoredDocs, StoredMulti, stored_docs
+from hyperir.index.stored import StoredDocs, StoredRagged, stored_docs
 from hyperir.index.table import RowTable
 from hyperir.index.verify import Report, verify
 from hyperir.index.writer import Writer, writing
@@ -82,9 +82,9 @@ class Store:
 
         Args:
             path: a folder that does not exist or is empty, or an address as `s3://bucket/name`.
-            width: D of the documents' vectors.
-            dtype: of the vectors as stored; float16 halves the folder.
-            kind: "dense" for one vector a document, "multi" for several.
+            width: D of the documents' vectors; or how many terms there are, `core.terms.TERMS` for hashed words.
+            dtype: of the vectors or weights as stored; float16 takes half of float32.
+            kind: "dense" for one vector a document, "multi" for several, "sparse" for weights of terms.
             encoder: the model that makes the vectors, or None where they come from elsewhere.
 
         Raises:
@@ -96,7 +96,7 @@ class Store:
         if dtype not in get_args(Dtype):
             raise InputError("vectors are stored in one of two types", expected="float32 or float16", got=repr(dtype))
         if kind not in get_args(Kind):
-            raise InputError("documents have one vector or several", expected="dense or multi", got=repr(kind))
+            raise InputError("there is no such kind of documents", expected=" or ".join(get_args(Kind)), got=repr(kind))
         check_place(place)
         place.prepare()
         with place.lock() as held:
@@ -221,7 +221,7 @@ class Store:
 
     @property
     def kind(self) -> Kind:
-        """Whether documents have one vector each, "dense", or several, "multi"."""
+        """Whether documents have one vector each, "dense", several, "multi", or weights of terms, "sparse"."""
         return self.commit.kind
 
     @property
@@ -251,7 +251,7 @@ class Store:
         return self.commit.number
 
     @cached_property
-    def docs(self) -> StoredDocs | StoredMulti:
+    def docs(self) -> StoredDocs | StoredRagged:
         """All vectors stored, (N,), in the order in which they were added; `alive` tells which are deleted."""
         docs = stored_docs(self.place, self.commit)
         with self._retained():

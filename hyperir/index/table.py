@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from hyperir.core.errors import CorruptError, StoreError, UnreachableError
 from hyperir.index.before import VECTOR, Checked
-from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, FileRecord, Kind
+from hyperir.index.commit import INDICES, MANIFESTS, TRANSACTIONS, FileRecord
 from hyperir.index.place import Place
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "TableIndex",
     "append",
     "append_fragments",
-    "batch_of",
     "drop_vector_index",
     "files_of_version",
     "ids_of_fragment",
@@ -43,7 +42,6 @@ DATA = f"{FOLDER}/data/"
 HINT = f"{MANIFESTS}latest_version_hint.json"
 STORAGE = "2.1"  # of Lance's files: readable by every Lance that we support
 BATCH = 8192
-FEW = 256  # rows of a batch with several vectors each: some 24 MB of 180 vectors 128 wide
 SHORT = 1 << 17  # rows of a batch of nothing but ids and keys, which takes a few megabytes
 AHEAD = 64 << 20  # bytes read before they are asked for, at most
 FAILURES = (OSError, ValueError, RuntimeError)  # what Lance raises, here for files that it cannot read
@@ -175,11 +173,6 @@ class RowTable:
                 got=str(error),
                 fix=f'"hyperir verify {self.place}" lists everything that is damaged',
             ) from error
-
-
-def batch_of(kind: Kind) -> int:
-    """Rows read at once with their vectors."""
-    return BATCH if kind == "dense" else FEW
 
 
 def append_fragments(table: RowTable, rows: Any) -> list[Any]:

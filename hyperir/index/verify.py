@@ -17,6 +17,7 @@ from hyperir.index import commit as commits
 from hyperir.index import durable, tombstones
 from hyperir.index.clean import leftovers
 from hyperir.index.commit import Commit, FileRecord
+from hyperir.index.kinds import KINDS
 from hyperir.index.packed import Packed, packed_files
 from hyperir.index.place import Place, place_at
 from hyperir.index.structures import problem_of
@@ -167,12 +168,12 @@ def wrong_structures(place: Place, commit: Commit, damaged: Iterable[str] = ()) 
 
 def _wrong_vectors(part: Packed) -> Iterator[str]:
     indptr = None if part.count is None else part.indptr
-    for start in range(0, len(part.vectors), BLOCK):
-        finite = part.vectors[start : start + BLOCK].isfinite().all(dim=1)
-        if not finite.all():
-            place = start + int(finite.int().argmin())
+    for start in range(0, part.rows, BLOCK):
+        block = tuple(tensor[start : start + BLOCK] for tensor in part.tensors)
+        if (wrong := KINDS[part.kind].unsound(block, part.width)).any():
+            place = start + int(wrong.int().argmax())
             row = place if indptr is None else int(torch.searchsorted(indptr, place, right=True)) - 1
-            yield f"the vector of its row {row} is not finite"
+            yield KINDS[part.kind].flaw.format(row=row)
             return
 
 

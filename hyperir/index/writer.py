@@ -10,17 +10,18 @@ from typing import Any, TypeAlias
 import numpy as np
 from torch import Tensor
 
-from hyperir.core.docs import Multi
+from hyperir.core.docs import Multi, Sparse
 from hyperir.core.errors import CorruptError, DuplicateIdError, InputError, StoreError
 from hyperir.core.types import Row
 from hyperir.index import commit as commits
 from hyperir.index import fitted, structures
-from hyperir.index.checks import check_multi, check_rows, check_vectors
+from hyperir.index.checks import check_rows
 from hyperir.index.clean import clean, has_newer
 from hyperir.index.columns import check_columns, index_column
 from hyperir.index.commit import Commit, Fitted, Structure
 from hyperir.index.draft import Draft
 from hyperir.index.ids import Taken, TakenIds
+from hyperir.index.kinds import KINDS, Block
 from hyperir.index.lookup import check_ids
 from hyperir.index.merge import full, merge_from, sizes_of, smaller
 from hyperir.index.pending import Pending
@@ -35,8 +36,7 @@ NAMED = 5  # ids named in an error
 BATCH = 8192  # texts read at once
 FAILURES = (OSError, RuntimeError)  # of the disk: ours, and Lance's where it wraps them
 
-Vectors: TypeAlias = Tensor | np.ndarray[Any, Any] | Multi
-Stored: TypeAlias = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any] | None]  # vectors, and how many each row has
+Vectors: TypeAlias = Tensor | np.ndarray[Any, Any] | Multi | Sparse
 
 
 @contextmanager
@@ -129,7 +129,7 @@ class Writer:
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}.
-            vectors: (len(rows), D), floating point; or `Multi` where the index holds several of each document.
+            vectors: (len(rows), D), floating point; or `Multi`, or `Sparse`, as the index holds.
 
         Raises:
             InputError: a row that cannot be stored; names it.
@@ -316,12 +316,10 @@ class Writer:
                 f"an earlier write to {self.place} failed", fix="start again; the index is as it was last committed"
             )
 
-    def _checked(self, rows: Sequence[Row], vectors: Vectors) -> Stored:
+    def _checked(self, rows: Sequence[Row], vectors: Vectors) -> Block:
         self._check_usable()
         check_rows(rows, self.added)
-        if self.base.kind == "multi":
-            return check_multi(vectors, rows, self.base.width, self.base.dtype)
-        return check_vectors(vectors, rows, self.base.width, self.base.dtype), None
+        return KINDS[self.base.kind].checked(vectors, rows, self.base.width, self.base.dtype)
 
     def _find(self, ids: Sequence[str]) -> dict[str, Taken]:
         return self._taken.find(ids, self._draft.dead) if ids else {}
@@ -337,8 +335,8 @@ class Writer:
                 fix=fix,
             )
 
-    def _insert(self, rows: Sequence[Row], stored: Stored, ids: Sequence[str]) -> None:
-        block = self._pending.prepare(rows, *stored, self.added)
+    def _insert(self, rows: Sequence[Row], stored: Block, ids: Sequence[str]) -> None:
+        block = self._pending.prepare(rows, stored, self.added)
         self._broken = True  # until all of it is written
         with disk(self.place):
             self._pending.write(block)

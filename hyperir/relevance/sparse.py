@@ -17,9 +17,18 @@ __all__ = ["SparseDistance", "SparseInner", "as_stored", "normalized", "products
 CELLS = 1 << 24  # products held at once, over all queries: 64 MB
 
 
-def as_stored(docs: Sparse) -> Sparse:
+@dataclass(frozen=True)
+class AsStored:
     """The weighing of documents whose weights are final, as learned ones are."""
-    return docs
+
+    def __call__(self, docs: Sparse) -> Sparse:
+        return docs
+
+    def listed(self, weights: Tensor, sums: Tensor) -> Tensor:
+        return weights
+
+
+as_stored = AsStored()
 
 
 def normalized(docs: Sparse) -> Sparse:

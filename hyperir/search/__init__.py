@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hyperir.search.bm25 import BM25
     from hyperir.search.index import Index
-    from hyperir.search.lexical import LexicalIndex
 
-__all__ = ["BM25", "Index", "LexicalIndex"]
+__all__ = ["BM25", "Index"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,8 +20,4 @@ def __getattr__(name: str) -> Any:
         from hyperir.search.index import Index
 
         return Index
-    if name == "LexicalIndex":
-        from hyperir.search.lexical import LexicalIndex
-
-        return LexicalIndex
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

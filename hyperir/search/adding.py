@@ -12,7 +12,7 @@ from typing import Any, Self, TypeAlias
 import torch
 from torch import Tensor
 
-from hyperir.core.docs import Dense, Multi
+from hyperir.core.docs import Dense, Multi, Sparse
 from hyperir.core.errors import DuplicateIdError, InputError, StoreError, VectorError
 from hyperir.core.interrupts import uninterrupted
 from hyperir.core.progress import Progress
@@ -30,14 +30,14 @@ __all__ = ["Encode", "add", "delete", "encoder", "length", "update"]
 CHUNK = 4096  # rows checked together
 LOOKED_FOR = 1 << 16  # rows looked for in the index together
 
-Encode: TypeAlias = Callable[[Sequence[Row]], Tensor | Multi]  # n documents -> (n, D), or (n,) of several vectors each
+Encode: TypeAlias = Callable[[Sequence[Row]], Tensor | Multi | Sparse]  # n documents -> (n, D), or (n,)
 
 
 def encoder(model: Encoder[Any], batch_size: int) -> Encode:
     """What encodes documents as a model does, without a bar of its own."""
 
-    def encode(rows: Sequence[Row]) -> Tensor | Multi:
-        made: Dense | Multi = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
+    def encode(rows: Sequence[Row]) -> Tensor | Multi | Sparse:
+        made: Dense | Multi | Sparse = model.encode_document(rows, batch_size=batch_size, show_progress_bar=False)
         return made.vectors if isinstance(made, Dense) else made
 
     return encode
@@ -232,7 +232,7 @@ def _fresh(base: Store, chunk: list[Row], own: Any) -> tuple[list[Row], Any]:
     fresh = [number for number, place in enumerate(positions) if place < 0]
     # Another number of vectors than of rows is refused where they are written.
     matching = own is not None and len(own) == len(chunk)
-    if isinstance(own, Multi):
+    if isinstance(own, (Multi, Sparse)):
         return [chunk[number] for number in fresh], own[torch.tensor(fresh, dtype=torch.int64)] if matching else own
     return [chunk[number] for number in fresh], own[fresh] if matching else own
 

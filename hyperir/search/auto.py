@@ -7,7 +7,7 @@ from collections.abc import Collection
 from typing import Any
 
 from hyperir.core.config import Config
-from hyperir.core.types import Differentiable, Relevance, TokenWise
+from hyperir.core.types import Differentiable, Relevance, SparseLinear, TokenWise
 from hyperir.index.strategies import STRATEGIES
 
 __all__ = ["CHEAP", "choose"]
@@ -20,6 +20,7 @@ WIDTH = 200
 def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Collection[str] = frozenset()) -> Config:
     """The strategy that "auto" means for a search, as a configuration.
 
+    0. A function that is linear in weights of terms: "inverted", which finds what "exact" finds.
     1. A budget of `count` documents or more: "exact", for the answer costs no more than was granted.
     2. No budget, and at most `CHEAP` documents: "exact".
     3. A function with the capability Differentiable: "firstorder", with the centroids and the engine of the structure
@@ -37,6 +38,8 @@ def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Colle
         budget: documents scored for a query at most.
         kept: strategies of which the index keeps a structure.
     """
+    if isinstance(f, SparseLinear):
+        return STRATEGIES.parse("inverted")
     if count <= (CHEAP if budget is None else budget):
         return STRATEGIES.parse("exact")
     if isinstance(f, TokenWise):

@@ -8,21 +8,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from hyperir.core.errors import CollectionError, InputError
-from hyperir.core.progress import Progress, track
-from hyperir.core.types import Encoder
+from hyperir.core.docs import Sparse
+from hyperir.core.errors import CapabilityError, CollectionError, InputError
+from hyperir.core.progress import Progress
+from hyperir.core.types import Encoder, Fitting
 from hyperir.corpus.collection import Collection
 from hyperir.encode import load
+from hyperir.encode.lexical import is_lexical
 from hyperir.encode.needs import say_needs, survey
 from hyperir.index.checks import check_rows
-from hyperir.index.strategies import STRATEGIES
-from hyperir.relevance.lexical import LEXICAL
+from hyperir.index.strategies import STRATEGIES, check_serves
 from hyperir.search.held import Held
-from hyperir.search.lexical import LexicalIndex
+from hyperir.search.reading import without_strangers
 from hyperir.search.run import run_of
 
 __all__ = ["Bare", "Cost", "check_strategy"]
 
+AUTO = "auto"
 BLOCK = 16  # batches encoded together: sorted by length, they waste little on padding
 
 # Texts, k -> for each, document id -> score in rank order; and what was scored for all of them together.
@@ -35,12 +37,11 @@ class Cost:
 
     Args:
         documents: in the collection.
-        index_bytes: of the vectors, or of counted words and their lists; what a strategy builds beside the vectors is
-            not counted.
+        index_bytes: of the vectors, or of counted words; what a strategy builds beside them is not counted.
         build_seconds: reading and encoding or indexing the collection, and building the strategy.
         query_ms: milliseconds a query, encoding it included, queries in blocks of 64.
-        scored: documents, and other points such as centroids, scored a query; the mean, of vectors that over blocks of
-            each one's most.
+        scored: documents, and other points such as centroids, scored a query; the mean, over blocks of queries of
+            each block's most, where inverted lists do not tell it of every query.
     """
 
     documents: int
@@ -53,12 +54,11 @@ class Cost:
 class Bare:
     """Documents encoded, or their words counted, once; then searched as often as wanted.
 
-    Memory holds every document's id and representation, of vectors N x D x 4 bytes, and the texts of one block; of
-    words all texts.
+    Memory holds every document's id and representation, of vectors N x D x 4 bytes, and the texts of one block.
 
     Args:
-        model: a model, what `hyperir.load` takes, or a member of `LEXICAL`: "bm25" or "tfidf".
-        collection: the documents; a model that encodes them reads them twice, first for their number.
+        model: a model, or what `hyperir.load` takes, as "bm25".
+        collection: the documents; they are read twice, first for their number.
         batch_size: documents encoded at once.
         show_progress: tell time and memory before the work, and show bars.
 
@@ -77,35 +77,29 @@ class Bare:
     ) -> None:
         start = time.perf_counter()
         self.show_progress = show_progress
-        self._name = model if isinstance(model, str) else ""
-        self._held: _Words | _Encoded
-        if isinstance(model, str) and model in list(LEXICAL):
-            self._held = _Words(model, collection, show_progress)
-        else:
-            encoder = load(model) if isinstance(model, str) else model
-            self._held = _Encoded(encoder, collection, batch_size, show_progress)
-        self._exact = self._held.searcher("exact")
+        encoder: Encoder[Any] = load(model) if isinstance(model, str) else model
+        self._held = _Encoded(encoder, collection, batch_size, show_progress)
+        self._exact = self._held.searcher(AUTO)
         self._seconds = time.perf_counter() - start
 
     def answer(self, texts: list[str], k: int) -> list[dict[str, float]]:
-        """The k best documents of every text by exhaustive search, as document id -> score in rank order."""
+        """The k best documents of every text for certain, as document id -> score in rank order."""
         return self._exact(texts, k)[0]
 
     def run(
-        self, queries: Mapping[str, str], k: int = 1000, *, strategy: Mapping[str, Any] | str = "exact"
+        self, queries: Mapping[str, str], k: int = 1000, *, strategy: Mapping[str, Any] | str = AUTO
     ) -> tuple[dict[str, dict[str, float]], Cost]:
         """A run, query id -> document id -> score in rank order, and what it cost.
 
         Args:
             queries: texts by query id.
             k: answers a query, at most.
-            strategy: a member of `STRATEGIES`, by name or configuration; words have their own only, "exact".
+            strategy: a member of `STRATEGIES`, by name or configuration; "auto" is one that finds the best for certain,
+                "inverted" for weights of terms and "exact" for others.
 
         Raises:
-            InputError: a strategy for words.
             CapabilityError: the strategy cannot serve the model's relevance function.
         """
-        check_strategy(self._name, strategy)
         start = time.perf_counter()
         search = self._held.searcher(strategy)
         scored = 0
@@ -128,7 +122,7 @@ class Bare:
 
 
 def check_strategy(model: str, strategy: Mapping[str, Any] | str, *, where: str = "") -> None:
-    """Raise before any work unless there is such a strategy with such settings, for words none but "exact".
+    """Raise before any work unless there is such a strategy with such settings, and words can be searched by it.
 
     Args:
         model: its name.
@@ -138,38 +132,15 @@ def check_strategy(model: str, strategy: Mapping[str, Any] | str, *, where: str 
     Raises:
         InputError, ConfigError: names what is wrong.
     """
-    if model in list(LEXICAL) and strategy not in ("exact", {"type": "exact"}):
-        told = f" ({where})" if where else ""
-        raise InputError(f"{model} searches its own inverted lists{told}", expected="strategy exact", got=str(strategy))
-    STRATEGIES.parse(strategy)
-
-
-class _Words:
-    """Documents held as counted words."""
-
-    def __init__(self, model: str, collection: Collection, show_progress: bool) -> None:
-        rows = list(track(collection.documents(), "Reading", collection.count, "documents", show=show_progress))
-        self._index = LexicalIndex(model)
-        self._index.add(rows, show_progress=show_progress)
-
-    @property
-    def documents(self) -> int:
-        return len(self._index)
-
-    @property
-    def nbytes(self) -> int:
-        return self._index.nbytes
-
-    def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
-        return self._search
-
-    def _search(self, texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:
-        found, scored = [], 0
-        for text in texts:  # the lists are added up query by query anyway, and so each says how long its own were
-            (hits,) = self._index.search([text], k)
-            found.append({hit.id: hit.score for hit in hits})
-            scored += self._index.scored
-        return found, scored
+    if strategy == AUTO:
+        return
+    config = STRATEGIES.parse(strategy)
+    if is_lexical(model):
+        try:
+            check_serves(config, "sparse")
+        except CapabilityError as error:
+            told = f" ({where})" if where else ""
+            raise InputError(f"{model}{told}: {error.what}", expected=error.expected, got=error.got) from None
 
 
 class _Encoded:
@@ -198,18 +169,25 @@ class _Encoded:
                 got=f"{len(places):,}" + (" or more" if len(places) > found.documents else ""),
                 fix="try again when nobody writes to it",
             )
-        self._encoder, self._ids, self._docs = encoder, list(places), held
+        # One that must know what is searched, as words must, knows it now.
+        self._encoder = encoder.fitted(held.docs) if isinstance(encoder, Fitting) else encoder
+        self._ids, self._docs = list(places), held
         self.documents, self.nbytes = found.documents, held.docs.nbytes
 
     def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
-        built = self._docs.searched(strategy)
+        terms = isinstance(self._docs.docs, Sparse)
+        built = self._docs.searched(("inverted" if terms else "exact") if strategy == AUTO else strategy)
 
         def search(texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:
-            hits = built.search(self._encoder.encode_query(texts, show_progress_bar=False), k)
+            f = self._encoder.encode_query(texts, show_progress_bar=False)
+            # Lists are added up query by query anyway, and so each says how long its own were.
+            parts = [f[slice(q, q + 1)] for q in range(len(texts))] if terms else [f]
+            answers = [without_strangers(part, built.search(part, k)) for part in parts]
             found = [
                 {self._ids[row]: score for row, score in zip(rows, scores, strict=True) if row >= 0}
+                for hits in answers
                 for rows, scores in zip(hits.rows.tolist(), hits.scores.tolist(), strict=True)
             ]
-            return found, hits.scored * len(texts)
+            return found, sum(hits.scored * len(hits.rows) for hits in answers)
 
         return search

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from hyperir.core.errors import InputError
-from hyperir.core.types import Docs, Relevance, Strategy
+from hyperir.core.types import Docs, Relevance, SparseLinear, Strategy
 from hyperir.index.strategies import STRATEGIES
 
 __all__ = ["Milliseconds", "Pace", "parse_budget", "search_pace"]
@@ -80,7 +80,8 @@ def parse_budget(budget: int | str | None) -> int | Milliseconds | None:
 def search_pace(searcher: Strategy[Any], f: Relevance[Any], k: int, docs: Docs, allowed: Tensor | None) -> Pace:
     """Time searches of one query under two budgets, and draw the line through both.
 
-    Of "exact", which keeps no budget below the number of documents, a first part of the documents is scored instead.
+    Of "exact", which keeps no budget below the number of documents, a first part of the documents is scored instead;
+    inverted lists are timed without a budget.
 
     Args:
         searcher: what searches.
@@ -94,6 +95,9 @@ def search_pace(searcher: Strategy[Any], f: Relevance[Any], k: int, docs: Docs, 
         part = docs[slice(0, min(docs.shape[0], max(TRIED)))]
         exact = STRATEGIES.build("exact", docs=part)
         return Pace(0.0, max(_seconds(lambda: exact.search(one, k)), 1e-9) / max(part.shape[0], 1))
+    if isinstance(f, SparseLinear):  # the lists of a query are added up whole, or refused
+        hits = searcher.search(one, k, allowed)
+        return Pace(0.0, max(_seconds(lambda: searcher.search(one, k, allowed)), 1e-9) / max(hits.scored, 1))
     points = []
     for budget in TRIED:
         hits = searcher.search(one, k, allowed, budget)

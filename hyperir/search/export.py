@@ -15,7 +15,8 @@ from hyperir.core.progress import Progress
 from hyperir.index.commit import Column
 from hyperir.index.contents import contents, kinds_of
 from hyperir.index.filters import Filter
-from hyperir.index.schema import OWN, decode, vector_type, vectors_of
+from hyperir.index.kinds import KINDS
+from hyperir.index.schema import OWN, decode
 from hyperir.index.store import Store
 
 __all__ = ["FORMATS", "export"]
@@ -57,8 +58,8 @@ def _parquet(store: Store, place: Path, where: str | Filter | None, vectors: boo
     own = [*OWN, "vector"] if vectors else list(OWN)
     names = [*own, *_renamed(metadata, {*own, "_id"})]
     columns = [*own, *(column.column for column in metadata)]
-    one = vector_type(store.width, store.dtype, "dense")
-    kinds |= dict.fromkeys(OWN, pa.string()) | {"vector": one if store.kind == "dense" else pa.list_(one)}
+    vector = KINDS[store.kind].readable_type(store.width, store.dtype)
+    kinds |= dict.fromkeys(OWN, pa.string()) | {"vector": vector}
     schema = pa.schema([(name, kinds[column]) for name, column in zip(names, columns, strict=True)])
     with ParquetWriter(place, schema) as writer:
         for batch in contents(store, columns, where):
@@ -68,16 +69,9 @@ def _parquet(store: Store, place: Path, where: str | Filter | None, vectors: boo
 
 
 def _exported(batch: Any, column: str, store: Store) -> Any:
-    """A column; several vectors a document as a list of vectors."""
-    import pyarrow as pa
-
+    """A column, that of vectors as other tools read it."""
     found = batch.column(column)
-    if column != "vector" or store.kind == "dense":
-        return found
-    values, lengths = vectors_of(found, store.width, store.kind)
-    assert lengths is not None
-    one = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), store.width)
-    return pa.ListArray.from_arrays(pa.array([0, *lengths.cumsum().tolist()], pa.int32()), one)
+    return KINDS[store.kind].readable(found, store.width) if column == "vector" else found
 
 
 def _beir(store: Store, place: Path, where: str | Filter | None, vectors: bool, bar: Progress) -> None:

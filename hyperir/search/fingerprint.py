@@ -4,29 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from hyperir.core.errors import CapabilityError, FingerprintError
+from hyperir.core.errors import FingerprintError
 from hyperir.core.types import Encoder, Kinded
 from hyperir.index.commit import Kind
+from hyperir.index.kinds import KINDS
 from hyperir.index.store import Store
 
 __all__ = ["check_fingerprint", "kind_of"]
 
 
 def kind_of(model: Encoder[Any]) -> Kind:
-    """Whether a model makes one vector a document or several.
-
-    Raises:
-        CapabilityError: it makes neither.
-    """
-    kind = model.kind if isinstance(model, Kinded) else "dense"
-    if kind == "sparse":
-        raise CapabilityError(
-            f"index folders do not hold what {model.name or 'the model'} makes of documents",
-            expected="vectors",
-            got="weights of terms",
-            fix="`hyperir.search.bare.Bare` holds and searches them in memory, and so does `hyperir eval --model`",
-        )
-    return kind
+    """Whether a model makes one vector a document, several, or weights of terms."""
+    return model.kind if isinstance(model, Kinded) else "dense"
 
 
 def check_fingerprint(store: Store, model: Encoder[Any]) -> None:
@@ -40,10 +29,9 @@ def check_fingerprint(store: Store, model: Encoder[Any]) -> None:
             fix=f"open it with {made_by.name!r}, or index the documents again with {model.name!r}",
         )
     if kind_of(model) != store.kind:
-        counted = {"dense": "one vector", "multi": "several vectors"}
         raise FingerprintError(
-            f"{store.path} holds {counted[store.kind]} of every document",
-            got=f"{model.name!r}, which makes {counted[kind_of(model)]}",
+            f"{store.path} holds {KINDS[store.kind].has} of every document",
+            got=f"{model.name!r}, which makes {KINDS[kind_of(model)].has}",
         )
     if model.width != store.width:
         raise FingerprintError(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.types import Encoder
 from hyperir.encode import load
@@ -14,7 +14,7 @@ from hyperir.search.fingerprint import check_fingerprint
 __all__ = ["keep", "model_of", "own_model", "undo"]
 
 
-def model_of(store: Store) -> Encoder[Dense]:
+def model_of(store: Store) -> Encoder[Any]:
     """The model that was fitted to the index, else the one that made its vectors.
 
     Raises:
@@ -30,7 +30,7 @@ def model_of(store: Store) -> Encoder[Dense]:
     return model
 
 
-def own_model(store: Store) -> Encoder[Dense]:
+def own_model(store: Store) -> Encoder[Any]:
     """The model that made the vectors of an index. Raises as `model_of` does."""
     if store.encoder is None:
         raise InputError(

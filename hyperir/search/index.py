@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.core.types import Encoder, Hit, Hits, Relevance, Row, Strategy
 from hyperir.encode import load
-from hyperir.index.commit import Dtype, EncoderRecord, Fitted, Kind
+from hyperir.index.commit import Dtype, EncoderRecord, Kind
 from hyperir.index.filters import Filter
 from hyperir.index.store import Past, Store
 from hyperir.index.verify import Report
-from hyperir.search import adding, fitted, structures
+from hyperir.search import adding, structures
 from hyperir.search.export import export
 from hyperir.search.fingerprint import check_fingerprint, kind_of
-from hyperir.search.reading import read_hits, read_scores
+from hyperir.search.fitting import IndexModel
+from hyperir.search.reading import read_hits, read_scores, without_strangers
 from hyperir.search.rebuilding import Rebuilder
 from hyperir.search.recall import RecallEstimate, estimate
 from hyperir.search.run import run_of
@@ -49,11 +49,9 @@ class Index:
             that made its vectors.
     """
 
-    def __init__(self, store: Store, model: Encoder[Dense] | None = None) -> None:
+    def __init__(self, store: Store, model: Encoder[Any] | None = None) -> None:
         self.store = store
-        self._model = model
-        self._given = model is not None
-        self._fitted: Fitted | None = None  # what `_model` is, where nobody gave it
+        self._model = IndexModel(model)
         if model is not None:
             check_fingerprint(store, model)
         self._searchers = Searchers()
@@ -68,7 +66,7 @@ class Index:
     def create(
         cls,
         path: str | Path,
-        model: Encoder[Dense] | str | None = None,
+        model: Encoder[Any] | str | None = None,
         *,
         width: int | None = None,
         dtype: Dtype = "float32",
@@ -78,12 +76,12 @@ class Index:
 
         Args:
             path: the folder; it must not hold anything yet.
-            model: a model or the name of one; or None with `width`, for vectors of one's own.
-            width, kind: of vectors of one's own: D, and "dense" for one a document or "multi" for several.
-            dtype: how vectors are stored; float16 halves the disk and memory they take.
+            model: a model or the name of one, as "bm25"; or None with `width`, for vectors of one's own.
+            width, kind: of one's own: D, and "dense" for one vector a document or "multi" for several; or how many
+                terms there are, and "sparse".
+            dtype: how vectors or weights are stored; float16 halves the disk and memory they take.
         """
-        if isinstance(model, str):
-            model = load(model)
+        model = load(model) if isinstance(model, str) else model
         if model is None and width is None:
             raise InputError("an index needs a model, or the width of the vectors you bring", got="neither")
         if model is not None and width not in (None, model.width):
@@ -93,7 +91,7 @@ class Index:
         return cls(Store.create(path, width=width, dtype=dtype, kind=kind, encoder=record), model)
 
     @classmethod
-    def open(cls, path: str | Path, model: Encoder[Dense] | str | None = None, *, commit: int | None = None) -> Index:
+    def open(cls, path: str | Path, model: Encoder[Any] | str | None = None, *, commit: int | None = None) -> Index:
         """Open an index at its newest commit or an older one. It stays there until `refresh` or a change of its own.
 
         Args:
@@ -126,11 +124,9 @@ class Index:
         self.store = self.store.refresh()
 
     @property
-    def model(self) -> Encoder[Dense]:
-        """What encodes queries and documents, loaded when first needed."""
-        if self._model is None or (not self._given and self._fitted != self.store.fitted):
-            self._model, self._fitted = fitted.model_of(self.store), self.store.fitted
-        return self._model
+    def model(self) -> Encoder[Any]:
+        """What encodes queries and documents, loaded when first needed; its queries know the documents as they are."""
+        return self._model.fitted(self.store, lambda structure: self._searchers.tensors(self.store, structure))
 
     def add(
         self,
@@ -154,7 +150,7 @@ class Index:
 
         Args:
             rows: {"id", "text", "title"?, ...metadata}, streamed.
-            vectors: (N, D) of one's own, a torch tensor or numpy array; or `Multi`; else the model encodes.
+            vectors: (N, D) of one's own, a torch tensor or numpy array; `Multi`; `Sparse`; else the model encodes.
             batch_size: documents encoded at once.
             total: how many rows there are, for the bar.
             show_progress: show the bar.
@@ -169,7 +165,7 @@ class Index:
             InputError, VectorError, DuplicateIdError: names the row.
         """
         # Before the lock is taken, since it may load the model.
-        encode = None if vectors is not None else adding.encoder(self.model, batch_size)
+        encode = None if vectors is not None else adding.encoder(self._model.plain(self.store), batch_size)
         with self._turn, Progress("Indexing", total or adding.length(rows), "passages", show=show_progress) as bar:
             added = adding.add(
                 self.store,
@@ -212,7 +208,7 @@ class Index:
         Raises:
             InputError: an id that the index does not have, or a row that cannot be stored; names it.
         """
-        encode = None if vectors is not None else adding.encoder(self.model, batch_size)
+        encode = None if vectors is not None else adding.encoder(self._model.plain(self.store), batch_size)
         with self._turn, Progress("Updating", total or adding.length(rows), "passages", show=show_progress) as bar:
             replaced = adding.update(
                 self.store,
@@ -276,7 +272,7 @@ class Index:
         strategy: Mapping[str, Any] | Config | str | None = None,
         *,
         columns: Iterable[str] = (),
-        queries: Sequence[str] | Relevance[Dense] | None = None,
+        queries: Sequence[str] | Relevance[Any] | None = None,
         wait: float = 0.0,
         show_progress: bool = True,
     ) -> None:
@@ -369,7 +365,7 @@ class Index:
 
     def search(
         self,
-        queries: Sequence[str] | Relevance[Dense],
+        queries: Sequence[str] | Relevance[Any],
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
@@ -380,7 +376,7 @@ class Index:
 
         Args:
             queries: a list of texts; or a relevance function, for vectors of one's own or functions of one's own.
-            k: how many; fewer come back where the index holds fewer.
+            k: how many; fewer come back where the index holds fewer, or fewer share a term with the query.
             strategy: "auto", whose rules `hyperir.search.auto.choose` tells; or a member of `STRATEGIES`, by name or
                 configuration, for example {"type": "exact", "first_pass": "bfloat16"}.
             where: only documents that pass this filter, such as "year >= 2020"; see `hyperir.index.filters`.
@@ -398,7 +394,7 @@ class Index:
 
     def find(
         self,
-        queries: Sequence[str] | Relevance[Dense],
+        queries: Sequence[str] | Relevance[Any],
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
@@ -410,7 +406,7 @@ class Index:
 
     def _find(
         self,
-        f: Relevance[Dense],
+        f: Relevance[Any],
         k: int,
         strategy: Mapping[str, Any] | Config | str,
         where: str | Filter | None,
@@ -420,7 +416,7 @@ class Index:
         self.strategy, limit = self._searchers.planner(self.store).plan(strategy, f, k, allowed, budget)
         hits = self.searcher(self.strategy).search(f, k, allowed, limit)
         self.scored = hits.scored
-        return hits
+        return without_strangers(f, hits)
 
     def run(
         self,
@@ -444,7 +440,7 @@ class Index:
 
     def estimate_recall(
         self,
-        queries: Sequence[str] | Relevance[Dense] | None = None,
+        queries: Sequence[str] | Relevance[Any] | None = None,
         k: int = 10,
         *,
         strategy: Mapping[str, Any] | Config | str = "auto",
@@ -462,7 +458,7 @@ class Index:
         Raises:
             InputError: there are no queries.
         """
-        given: Sequence[str] | Relevance[Dense] = list(self._recent) if queries is None else queries
+        given: Sequence[str] | Relevance[Any] = list(self._recent) if queries is None else queries
         if not (len(given) if isinstance(given, Sequence) else given.num_queries):
             raise InputError(
                 "recall is estimated on queries, and there are none", fix="pass `queries`, or search for texts before"
@@ -486,11 +482,11 @@ class Index:
         """Read everything again and compare it with what was committed."""
         return self.store.verify(show_progress)
 
-    def _functions(self, queries: Sequence[str] | Relevance[Dense], *, bar: bool = True) -> Relevance[Dense]:
+    def _functions(self, queries: Sequence[str] | Relevance[Any], *, bar: bool = True) -> Relevance[Any]:
         if isinstance(queries, str):
             raise InputError("one query where many are searched", expected=f"a list: [{queries!r}]", got="a string")
         if isinstance(queries, Sequence):
-            f: Relevance[Dense] = self.model.encode_query(queries, show_progress_bar=bar)
+            f: Relevance[Any] = self.model.encode_query(queries, show_progress_bar=bar)
             self._recent.extend(queries)
             return f
         return queries

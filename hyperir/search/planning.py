@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from hyperir.core.config import Config
-from hyperir.core.types import Docs, Relevance, Strategy
+from hyperir.core.types import Docs, Relevance, SparseLinear, Strategy
 from hyperir.index.strategies import STRATEGIES
 from hyperir.search.auto import choose
 from hyperir.search.budget import Milliseconds, Pace, parse_budget, search_pace
@@ -62,9 +62,10 @@ class Planner:
             ), granted
         if not f.num_queries or not count:
             return STRATEGIES.parse("exact" if strategy == "auto" else strategy), None
-        config = STRATEGIES.parse("exact" if strategy == "auto" else strategy)
+        first = "inverted" if isinstance(f, SparseLinear) else "exact"
+        config = STRATEGIES.parse(first if strategy == "auto" else strategy)
         documents = self._pace(config, f, k, allowed).documents(granted, config.model_dump()["type"])
-        if strategy == "auto" and documents < count:
+        if strategy == "auto" and first == "exact" and documents < count:
             config = choose(f, count, documents, self._kept)
             documents = self._pace(config, f, k, allowed).documents(granted, config.model_dump()["type"])
         return config, documents

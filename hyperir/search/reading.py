@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
-from hyperir.core.types import Hit, Hits
+from hyperir.core.types import Hit, Hits, Relevance
 from hyperir.index.schema import OWN
 from hyperir.index.store import Store
+from hyperir.relevance.sparse import SparseInner
 
-__all__ = ["read_hits", "read_scores"]
+__all__ = ["read_hits", "read_scores", "without_strangers"]
 
 
 def read_hits(store: Store, rows: Sequence[int], scores: Sequence[float]) -> list[Hit]:
@@ -28,3 +31,17 @@ def read_scores(store: Store, hits: Hits) -> list[dict[str, float]]:
         kept = [row for row in rows if row >= 0]
         found.append(dict(zip(store.ids(kept), scores[: len(kept)], strict=True)))
     return found
+
+
+def without_strangers(f: Relevance[Any], hits: Hits) -> Hits:
+    """The answers without documents that share no term with the query, where relevance is an inner product of terms.
+
+    To an exhaustive search these are answers like others, all with the score of an empty document.
+    """
+    if not isinstance(f, SparseInner):
+        return hits
+    strangers = hits.scores == f.shift[:, None]
+    order = strangers.int().sort(dim=1, stable=True).indices
+    gone = strangers.gather(1, order)
+    rows, scores = hits.rows.gather(1, order), hits.scores.gather(1, order)
+    return Hits(rows.masked_fill(gone, -1), scores.masked_fill(gone, -math.inf), hits.scored)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from hyperir.core.config import Config
 from hyperir.core.types import Strategy
+from hyperir.index.commit import Structure
 from hyperir.index.covered import Grown
 from hyperir.index.matching import match
 from hyperir.index.store import Store
@@ -41,6 +42,18 @@ class Searchers:
             self._made[key] = self._make(store, config)
         return self._made[key]
 
+    def tensors(self, store: Store, structure: Structure) -> dict[str, Tensor]:
+        """What a structure of a commit consists of, read once.
+
+        Raises:
+            CorruptError: it is damaged; names it.
+        """
+        known = {file for each in store.commit.structures for file in each.files}
+        self._loaded = {file: tensors for file, tensors in self._loaded.items() if file in known}
+        if structure.file not in self._loaded:
+            self._loaded[structure.file] = store.load_structure(structure)
+        return self._loaded[structure.file]
+
     def planner(self, store: Store) -> Planner:
         """What chooses strategies over a commit and keeps budgets; one for all searches of that commit."""
         if self._planner is None or self._planner[0] != store.number:
@@ -55,10 +68,6 @@ class Searchers:
         if not store.commit.stored:  # all that it covers is gone
             return STRATEGIES.build("exact", docs=store.docs)
         structure, config = found
-        known = {file for each in store.commit.structures for file in each.files}
-        self._loaded = {file: tensors for file, tensors in self._loaded.items() if file in known}
-        if structure.file not in self._loaded:
-            self._loaded[structure.file] = store.load_structure(structure)
-        tensors = self._loaded[structure.file]
+        tensors = self.tensors(store, structure)
         covered = store.covered(tensors[KEYS])
         return Grown(STRATEGIES.build(config, docs=covered, built=tensors), covered, store.docs)

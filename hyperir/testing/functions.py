@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from hyperir.core.docs import Dense, Multi, States
-from hyperir.core.types import Additive, Differentiable, Linear, SparseLinear, TokenWise
+from hyperir.core.types import Additive, Differentiable, Linear, Listed, SparseLinear, TokenWise
 from hyperir.hypernet import HEADS, Slot
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.lexical import LEXICAL
@@ -94,6 +94,9 @@ def capabilities_are_true(config: Any) -> None:
         expected = f.queries.dense(D).vectors @ weighed.dense(D).vectors.T + f.shift[:, None]
         offset = f.offset(weighed)
         assert_close(f(docs), expected if offset is None else expected + offset)
+        weighing: object = f.weighing
+        if isinstance(weighing, Listed):
+            assert_close(weighing.listed(docs.weights, docs.sums()[docs.owners]), weighed.weights)
     if isinstance(f, TokenWise):
         assert_close(f.gathered(f.each(Dense(docs.vectors)), docs.indptr), f(docs))
     if isinstance(f, Additive):

@@ -9,12 +9,13 @@ from torch import nn
 
 from hyperir.core.docs import Multi
 from hyperir.core.errors import InputError
-from hyperir.encode import load
+from hyperir.encode import load_network
 from hyperir.encode.colbert import Sides, sides
 from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.model import Model
 from hyperir.encode.splade import splade
 from hyperir.encode.text_encoder import TextEncoder
+from hyperir.index.kinds import KINDS
 from hyperir.index.store import Store
 from hyperir.relevance import kinds_of
 from hyperir.search.fingerprint import check_fingerprint
@@ -68,7 +69,7 @@ def build_model(recipe: Recipe) -> Model:
 
 def _start(recipe: ModelRecipe) -> Model:
     if recipe.splade is None:
-        return load(recipe.start)
+        return load_network(recipe.start)
     return splade(recipe.start, pool=recipe.splade.pool, queries=recipe.splade.queries)
 
 
@@ -106,11 +107,18 @@ def open_documents(recipe: Recipe) -> Store | None:
 
     Raises:
         FingerprintError: another model than the one to start from made its vectors.
+        InputError: its documents have not one vector each.
     """
     if recipe.regime.index is None:
         return None
     store = Store.open(recipe.regime.index)
-    check_fingerprint(store, load(recipe.model.start))  # before a projection makes other vectors of them
+    if store.kind != "dense":
+        raise InputError(
+            f"{store.path} holds {KINDS[store.kind].has} of every document",
+            expected="an index of one vector each, for training over documents that stay",
+            got=store.kind,
+        )
+    check_fingerprint(store, load_network(recipe.model.start))  # before a projection makes other vectors of them
     return store
 
 

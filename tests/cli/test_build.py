@@ -6,8 +6,9 @@ import shutil
 import pytest
 from running import here, lines
 
-from hyperir.cli.settings import command, parsed
+from hyperir.cli.settings import command
 from hyperir.core.errors import InputError
+from hyperir.core.settings import parsed
 from hyperir.index import structures
 
 

@@ -36,6 +36,9 @@ def test_a_column_of_vectors_is_passed_over(tmp_path):
     vectors = pa.array([[1.0, 2.0]], pa.list_(pa.float16(), 2))
     collection = write(tmp_path / "a.parquet", id=["a"], text=["x"], vector=vectors, box=vectors)
     assert list(collection.documents()) == [{"id": "a", "text": "x", "title": "", "box": [1.0, 2.0]}]
+    for several in (pa.list_(vectors.type), pa.list_(pa.struct([("term", pa.int64()), ("weight", pa.float32())]))):
+        collection = write(tmp_path / "c.parquet", id=["a"], text=["x"], vector=pa.array([[]], several))
+        assert list(collection.documents()) == [{"id": "a", "text": "x", "title": ""}]
     collection = write(tmp_path / "b.parquet", id=["a"], text=["x"], vector=[[1.0, 2.0]])
     assert [row["vector"] for row in collection.documents()] == [[1.0, 2.0]], "lists of any length are metadata"
 

@@ -1,5 +1,6 @@
 """Saved and loaded, a model scores the same; fingerprints; the hub."""
 
+import inspect
 import json
 from types import SimpleNamespace
 
@@ -263,5 +264,9 @@ def test_push_to_hub(tmp_path, model, monkeypatch):
     assert 'hyperir.load("me/fox")' in (tmp_path / "hub" / "README.md").read_text()
 
 
-def test_from_pretrained_is_load():
-    assert Model.from_pretrained is hyperir.load
+def test_from_pretrained_takes_what_load_takes_where_that_is_a_network():
+    assert Model.from_pretrained is hyperir.encode.load_network
+    taken = (inspect.signature(each).parameters for each in (hyperir.encode.load_network, hyperir.load))
+    assert len({tuple(parameters.items()) for parameters in taken}) == 1
+    with pytest.raises(ModelError, match="no network"):
+        Model.from_pretrained("bm25")

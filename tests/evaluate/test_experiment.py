@@ -134,7 +134,7 @@ def test_reports(place):
         ({"measures": ["nDCX@10"]}, InputError, "did you mean 'nDCG'"),
         ({"baseline": "wrods"}, InputError, "did you mean 'words'"),
         ({"systems": {"a": {"model": "bm25", "strategy": "ivf"}}}, InputError, "system 'a'"),
-        ({"systems": {"a": {"model": "tfidf", "strategy": "ivf"}}}, InputError, "its own inverted lists"),
+        ({"systems": {"a": {"model": "tfidf", "strategy": "ivf"}}}, InputError, "weights of terms"),
         ({"collections": {"a": {"source": "fruit", "threshold": 0}}}, ConfigError, "threshold"),
         ({"collections": {"a": {"source": "fruits"}}}, CollectionError, "fruits"),
         ({"collections": {"a": {"source": "fruit", "split": "tset"}}}, CollectionError, "did you mean 'test'"),

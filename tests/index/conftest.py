@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hyperir.core.docs import Multi, Sparse
 from hyperir.index.store import Store
 
 
@@ -23,6 +24,14 @@ def rows_of(start, count):
 
 def vectors_of(start, count, width=4):
     return (torch.arange(start * width, (start + count) * width).reshape(count, width) / 8).float()
+
+
+def docs_of(kind, start, count):
+    """Documents of a kind, made of `vectors_of`: each document has one vector, one twice, or its numbers as weights."""
+    vectors = vectors_of(start, count)
+    if kind == "multi":
+        return Multi.of_list([one.expand(2, -1) for one in vectors])
+    return Sparse.of_dense(vectors) if kind == "sparse" else vectors
 
 
 @pytest.fixture
@@ -48,6 +57,11 @@ def vectors():
 
 
 @pytest.fixture
+def documents():
+    return docs_of
+
+
+@pytest.fixture
 def small(tmp_path, add):
     """Two commits with rows: 3 and 2 documents, width 4."""
     store = Store.create(tmp_path / "small.index", width=4)
@@ -61,7 +75,7 @@ def other_process():
     def start(path: Path, code: str, **options):
         before = (
             f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-            "from conftest import rows_of, vectors_of\n"
+            "from conftest import docs_of, rows_of, vectors_of\n"
             "from hyperir.index.store import Store\n"
             f"path = {str(path)!r}\n"
         )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from hyperir.core.docs import Multi, Sparse
 from hyperir.core.errors import DuplicateIdError, InputError, StoreError
 from hyperir.index import commit as commits
 from hyperir.index import durable, retention
@@ -269,15 +270,22 @@ def test_a_disk_that_does_not_confirm_the_commit_is_told_as_it_is(small, rows, v
     assert small.refresh().verify(show_progress=False).ok
 
 
-@pytest.mark.parametrize("number", range(1, commits.FORMAT + 1))
-def test_every_format_opens_searches_verifies_and_goes_on(tmp_path, number):
-    shutil.copytree(FORMATS / str(number), tmp_path / "f.index")
+ONE = {
+    "dense": torch.ones(1, 2),
+    "multi": Multi.of_list([torch.ones(3, 2)]),
+    "sparse": Sparse.of_dense(torch.ones(1, 2)),
+}
+
+
+@pytest.mark.parametrize("sample", [*map(str, range(1, commits.FORMAT + 1)), "5-multi", "5-sparse"])
+def test_every_format_opens_searches_verifies_and_goes_on(tmp_path, sample):
+    shutil.copytree(FORMATS / sample, tmp_path / "f.index")
     store = Store.open(tmp_path / "f.index")
     assert store.verify(show_progress=False).ok
     assert store.rows([0])[0] == {"id": "d0", "title": "Title 0", "text": "text 0", "year": 2000}
     assert len(store) == 3
     with store.writer() as writer:
-        writer.append([{"id": "d9", "text": "", "year": 1}], torch.ones(1, 2))
+        writer.append([{"id": "d9", "text": "", "year": 1}], ONE[store.kind])
         writer.delete(["d0"])
     later = store.refresh()
     assert (later.commit.format_version, len(later)) == (commits.FORMAT, 3)

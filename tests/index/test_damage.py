@@ -14,6 +14,7 @@ from hyperir.index import commit as commits
 from hyperir.index.commit import Commit, FileRecord, Generation
 from hyperir.index.durable import sha256_of
 from hyperir.index.folder import LocalFolder
+from hyperir.index.kinds import Block
 from hyperir.index.packed import PackedWriter
 from hyperir.index.store import Store
 from hyperir.index.verify import verify
@@ -156,7 +157,7 @@ def forge(store, vectors, keys, **changes):
     path = store.path / name
     path.unlink()
     writer = PackedWriter(path, store.width, store.dtype)
-    writer.write(np.array(vectors, np.float32))
+    writer.write(Block((np.array(vectors, np.float32),)))
     writer.finish([np.array(keys)])
     record = FileRecord(size=path.stat().st_size, sha256=sha256_of(path))
     (store.path / commits.name_of(2)).unlink()

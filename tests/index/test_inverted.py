@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hyperir.core.docs import Dense, Sparse
@@ -19,6 +19,7 @@ def inner(vectors, weighing=as_stored, shift=0.0):
     return SparseInner(queries, weighing, torch.full((len(vectors),), shift))
 
 
+@settings(deadline=None)  # it counts what is right, not what is quick
 @given(
     docs=st.lists(st.lists(CELL, min_size=5, max_size=5), max_size=12),
     queries=st.lists(st.lists(st.integers(-2, 2), min_size=7, max_size=7), min_size=1, max_size=3),

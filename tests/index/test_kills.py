@@ -7,9 +7,11 @@ import os
 import random
 import time
 
+import pytest
+
 from hyperir.index.store import Store
 
-KILLS = int(os.environ.get("HYPERIR_KILLS", "3"))
+KILLS = int(os.environ.get("HYPERIR_KILLS", "3"))  # of each kind of documents
 LONGEST = 1.0  # seconds that a process works before it is killed
 CHANGES = """
 import random
@@ -27,7 +29,7 @@ while True:
         continue
     with store.writer() as writer:
         count = chance.randint(1, 4)
-        writer.append(rows_of(first, count), vectors_of(first, count))
+        writer.append(rows_of(first, count), docs_of(store.kind, first, count))
         first += count
         if what < 0.5 and store.commit.stored:
             writer.delete(store.ids([chance.randrange(store.commit.stored)]), missing_ok=True)
@@ -38,8 +40,9 @@ while True:
 """
 
 
-def test_kills_lose_nothing_that_was_committed_and_leave_nothing(tmp_path, other_process):
-    store = Store.create(tmp_path / "k.index", width=4)
+@pytest.mark.parametrize("kind", ["dense", "multi", "sparse"])
+def test_kills_lose_nothing_that_was_committed_and_leave_nothing(tmp_path, other_process, kind):
+    store = Store.create(tmp_path / "k.index", width=4, kind=kind)
     chance = random.Random(0)
     for seed in range(1, KILLS + 1):
         process = other_process(store.path, CHANGES.format(seed=seed))

@@ -39,6 +39,21 @@ def test_the_same_index_as_in_a_folder(address, small, add):
     } | {commits.name_of(number) for number in (1, 2, 3)}
 
 
+@pytest.mark.parametrize("kind", ["multi", "sparse"])
+def test_other_kinds_of_documents(address, rows, documents, kind):
+    store = Store.create(address, width=4, kind=kind)
+    for start in (0, 3):
+        with store.writer() as writer:
+            writer.append(rows(start, 3), documents(kind, start, 3))
+            writer.delete([f"d{start}"])
+    store = store.refresh()
+    expected = documents(kind, 0, 6)
+    assert store.docs[:].indptr.equal(expected.indptr)
+    compacted = store.compact()
+    assert compacted.docs[:].nbytes < store.docs[:].nbytes
+    whole(compacted, ["d1", "d2", "d4", "d5"])
+
+
 def whole(store, ids):
     """Check that a store holds these documents, that it is undamaged, and that no file is left over."""
     alive = range(store.commit.stored) if store.alive is None else store.alive.nonzero()[:, 0].tolist()

@@ -12,13 +12,14 @@ from safetensors.torch import load_file
 from hyperir.core.errors import CorruptError
 from hyperir.index import packed
 from hyperir.index.folder import LocalFolder
+from hyperir.index.kinds import Block
 from hyperir.index.packed import Packed, PackedWriter
 
 
 def write(folder, blocks, keys, width, dtype):
     writer = PackedWriter(folder / "v.safetensors", width, dtype)
     for block in blocks:
-        writer.write(block)
+        writer.write(Block((block,)))
     writer.finish(keys)
     return Packed(LocalFolder(folder), "v.safetensors", None, sum(map(len, blocks)), width, dtype)
 
@@ -32,9 +33,9 @@ def test_the_safetensors_library_reads_it(tmp_path, dtype, width, sizes):
     theirs = load_file(tmp_path / "v.safetensors")
     assert np.array_equal(theirs["vectors"].numpy(), np.concatenate(blocks))
     assert theirs["keys"].tolist() == keys.tolist()
-    assert torch.equal(ours.vectors, theirs["vectors"])
+    assert torch.equal(ours.tensors[0], theirs["vectors"])
     assert torch.equal(ours.keys, theirs["keys"])
-    assert ours.vectors.data_ptr() % 64 == 0
+    assert ours.tensors[0].data_ptr() % 64 == 0
     assert ours.keys.data_ptr() % 8 == 0
     with safe_open(tmp_path / "v.safetensors", "np") as file:
         assert set(file.keys()) >= {"vectors", "keys"}
@@ -58,7 +59,7 @@ def test_pages_that_cannot_be_written_serve_as_well(tmp_path, monkeypatch):
     monkeypatch.setattr(packed.mmap, "mmap", refuse)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert ours.vectors.sum() == 8
+        assert ours.tensors[0].sum() == 8
         assert ours.keys.tolist() == [0, 1]
 
 
@@ -75,4 +76,4 @@ def test_damage_is_named_before_anything_is_read(tmp_path, change):
     if change == "missing":
         path.unlink()
     with pytest.raises(CorruptError, match=r"v\.safetensors in .* is damaged or missing"):
-        _ = ours.vectors
+        _ = ours.tensors[0]

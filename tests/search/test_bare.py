@@ -4,9 +4,8 @@ import pytest
 from tiny_models import HYPER, make_model
 
 from hyperir import BM25, Index
-from hyperir.core.errors import CollectionError, ConfigError, DuplicateIdError, InputError
+from hyperir.core.errors import CapabilityError, CollectionError, ConfigError, DuplicateIdError, InputError
 from hyperir.search.bare import Bare, check_strategy
-from hyperir.search.lexical import LexicalIndex
 
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "lazy", "dog", "search", "engine", "ranks", "documents"]
 ROWS = [{"id": f"d{i}", "title": w, "text": f"{w} {WORDS[(3 * i + 1) % len(WORDS)]}"} for i, w in enumerate(WORDS)]
@@ -78,15 +77,20 @@ def test_bm25_by_its_name_is_bm25s():
         assert list(answers.values()) == pytest.approx([hit.score for hit in some], rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["bm25", "tfidf"])
-def test_words_are_searched_as_by_their_index(name):
-    held, index = bare(name, ROWS), LexicalIndex(name, ROWS)
+@pytest.mark.parametrize("name", ["bm25", "tfidf:smart=ltc.ltc"])
+def test_words_are_searched_as_by_their_index(tmp_path, name):
+    held, index = bare(name, ROWS), Index.create(tmp_path / "words.index", name)
+    index.add(ROWS, show_progress=False)
     run, cost = held.run(QUERIES, 12)
-    expected = [{hit.id: hit.score for hit in hits} for hits in index.search(list(QUERIES.values()), 12)]
-    assert list(run.values()) == expected == held.answer(list(QUERIES.values()), 12)
+    expected = index.run(QUERIES, 12)
+    assert run == expected
+    assert list(run.values()) == held.answer(list(QUERIES.values()), 12)
     assert any(run.values())
-    assert cost.index_bytes == index.nbytes > 0
-    with pytest.raises(InputError, match=f"{name} searches its own inverted lists"):
+    assert cost.index_bytes == held._held._docs.docs.nbytes > 0
+    exact, dearer = held.run(QUERIES, 12, strategy="exact")
+    assert [list(found) for found in exact.values()] == [list(found) for found in run.values()]
+    assert dearer.scored == len(ROWS) > cost.scored
+    with pytest.raises(CapabilityError, match="weights of terms"):
         held.run(QUERIES, strategy="ivf")
 
 
@@ -123,7 +127,8 @@ def test_strategies_are_checked_before_work():
         check_strategy("m", "exat")
     with pytest.raises(ConfigError, match="probs"):
         check_strategy("m", {"type": "ivf", "probs": 3})
-    for words in ("bm25", "tfidf"):
-        check_strategy(words, "exact")
+    for words in ("bm25", "tfidf:smart=nnn"):
+        for strategy in ("auto", "exact", "inverted"):
+            check_strategy(words, strategy)
         with pytest.raises(InputError, match="system 'a'"):
             check_strategy(words, "ivf", where="system 'a'")

@@ -1,4 +1,4 @@
-"""SPLADE without an index: in memory, by the strategies that serve it; and what an index folder says of it."""
+"""SPLADE in memory and in an index folder, by the strategies that serve it."""
 
 import json
 
@@ -43,7 +43,20 @@ def test_a_bare_model_answers_by_every_strategy_that_serves_it(model, collection
         bare.run(QUERIES, 3, strategy="ivf")
 
 
-def test_an_index_folder_refuses_it_by_name(model, tmp_path):
-    with pytest.raises(CapabilityError, match=r"index folders(.|\n)*weights of terms"):
-        hyperir.Index.create(tmp_path / "my.index", model)
-    assert not (tmp_path / "my.index").exists()
+def test_an_index_folder_holds_it_and_answers_the_same(model, collection, tmp_path):
+    model.save_pretrained(tmp_path / "model")
+    own = hyperir.load(tmp_path / "model")
+    index = hyperir.Index.create(tmp_path / "my.index", own)
+    index.add(collection.documents(), show_progress=False)
+    expected, _ = Bare(own, collection, show_progress=False).run(QUERIES, 3)
+    index = hyperir.Index.open(tmp_path / "my.index")
+    for strategy in ("auto", "exact"):
+        for found, wanted in zip(index.run(QUERIES, 3, strategy=strategy).values(), expected.values(), strict=True):
+            assert found == pytest.approx(wanted, rel=1e-3)
+    index.build({"type": "inverted", "bits": 8}, show_progress=False)
+    coded = index.run(QUERIES, 3)["q1"]
+    assert coded == pytest.approx(expected["q1"], rel=0.05)
+    assert coded != expected["q1"]
+    index.delete(["d0"])
+    assert "d0" not in index.run(QUERIES, 9)["q1"]
+    assert index.verify(show_progress=False).ok

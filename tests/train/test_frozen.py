@@ -129,3 +129,10 @@ def test_held_out_documents_are_in_no_batch(world, tmp_path):
     assert len({left.ids[i] for i in left.items}) == 48
     assert set(task.queries.values()).isdisjoint(left.queries)
     assert set(task.queries.values()) | set(left.queries) == set(examples.queries)
+
+
+def test_an_index_of_terms_is_refused(world, tmp_path):
+    hyperir.Index.create(tmp_path / "words.index", "bm25")
+    recipe = recipe_of(world, tmp_path / "out", regime={"index": str(tmp_path / "words.index")})
+    with pytest.raises(InputError, match="holds weights of terms"):
+        train(recipe)

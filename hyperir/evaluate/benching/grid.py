@@ -14,12 +14,14 @@ def default_grid(documents: int, depth: int, *, training: bool = False, kind: st
         documents: N.
         depth: answers asked for; widths and breadths below it would change nothing.
         training: whether there are training queries, without which nothing of "bipartite" is tried.
-        kind: of the documents, "dense" or "multi".
+        kind: of the documents, "dense", "multi" or "sparse".
     """
     grid: list[dict[str, Any]] = [{"type": "exact"}]
     if kind == "multi":
         kept = [max(256, 4 * depth) * times for times in (1, 4)]
         return grid + [{"type": "plaid", "cells": n, "candidates": count} for n in (1, 2, 4) for count in kept]
+    if kind == "sparse":
+        return [*grid, *({"type": "inverted", "bits": bits} for bits in (32, 8))]
     cells = max(round(documents**0.5), 1)
     probes = sorted({max(round(cells * share), 1) for share in (0.01, 0.03, 0.1, 0.3)})
     grid += [{"type": "ivf", "probes": count} for count in probes]

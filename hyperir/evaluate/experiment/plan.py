@@ -20,12 +20,13 @@ class SystemPlan(Config):
     """A system.
 
     Args:
-        model: a bundled model, a folder, a hub id, or a member of `LEXICAL`: "bm25" or "tfidf".
-        strategy: how it searches: a name, or a configuration such as {"type": "ivf", "probes": 16}.
+        model: what `hyperir.load` takes: a bundled model, a folder, a hub id, "bm25", "tfidf:smart=ltc.ltc".
+        strategy: how it searches: a name, or a configuration such as {"type": "ivf", "probes": 16}; "auto" finds the
+            best for certain.
     """
 
     model: str
-    strategy: str | dict[str, Any] = "exact"
+    strategy: str | dict[str, Any] = "auto"
 
 
 class CollectionPlan(Config):

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense, Sparse
+from hyperir.core.docs import Sparse
 from hyperir.core.errors import CapabilityError, InputError, VectorError
-from hyperir.core.terms import compact
-from hyperir.core.types import Docs, Hits, Relevance, SparseLinear
-from hyperir.index.strategies.impacts import Impacts
+from hyperir.core.types import Docs, Hits, Listed, Relevance, SparseLinear
+from hyperir.index.strategies.postings import Postings, check_postings
 from hyperir.index.topk import check_allowed, check_budget, need_k
 
 __all__ = ["Inverted"]
@@ -25,50 +23,27 @@ class InvertedConfig(Config):
     """Configuration of inverted lists.
 
     Args:
-        bits: of a weight in the lists: 32 is exact; 8 takes 5 bytes a term of a document in place of 8, and a score is
-            off by at most the sum over the query's terms of |q_t| / 510 times the range of weights in the term's list.
+        bits: of a weight in the lists: 32 is exact; 8 takes 5 bytes a term of a document in place of 8. Counts are
+            exact in both. Learned weights in 8 bits make a score off by at most the sum over the query's terms of
+            |q_t| / 510 times the range of weights in the term's list.
     """
 
     type: Literal["inverted"] = "inverted"
     bits: Literal[8, 32] = 32
 
 
-@dataclass(frozen=True)
-class Lists:
-    """The lists of all terms, one behind the other.
-
-    Args:
-        weighing: what made the weights.
-        starts: (U + 1) places where the lists begin.
-        rows: (P,) int32, ascending in a list.
-        weights: (P,) float32, or in a byte each.
-        offset: (N,), what a document scores by itself; None is 0.
-    """
-
-    weighing: Callable[[Sparse], Sparse]
-    starts: list[int]
-    rows: Tensor
-    weights: Tensor | Impacts
-    offset: Tensor | None
-
-    def of(self, place: int) -> tuple[Tensor, Tensor]:
-        """The rows of one list and their weights."""
-        start, end = self.starts[place], self.starts[place + 1]
-        if isinstance(self.weights, Impacts):
-            return self.rows[start:end], self.weights.weights(place, start, end)
-        return self.rows[start:end], self.weights[start:end]
-
-
 class Inverted:
     """Adds up the lists of a query's terms, one after the other, in one number a document.
 
     Documents without a term of the query come after those with one, in order of rows, wherever k asks for them: the
-    answers are those of exhaustive search. The lists' weights are made for the function's weighing when it first comes,
-    and kept until another does: 8 bytes a term of a document, or 5 with `bits=8`, and 4 more for its place.
+    answers are those of exhaustive search. Lists hold weights as they are stored. A function weighs a list when it is
+    first asked for, and with `bits=32` the result is kept until another weighing comes; or, where its weighing has not
+    the capability `Listed`, all lists at once.
 
     Args:
         config: see :class:`InvertedConfig`.
-        docs: (N,) of `Sparse`, in memory.
+        docs: (N,) of `Sparse`.
+        built: what `build` made of them, which may be memory-mapped; None makes the lists now, in memory.
 
     Raises:
         CapabilityError: the documents are not sparse.
@@ -77,23 +52,29 @@ class Inverted:
     Config = InvertedConfig
     kinds: ClassVar[tuple[type[Docs], ...]] = (Sparse,)
 
-    def __init__(self, config: InvertedConfig, *, docs: Docs) -> None:
-        if not isinstance(docs, Sparse):
-            raise CapabilityError(
-                "inverted lists are made of sparse documents",
-                expected="Sparse documents",
-                got=Dense.__name__ if isinstance(docs, Dense) else type(docs).__name__,
-                fix='strategy="exact" searches any',
-            )
-        self.config, self.docs = config, docs
-        self._words, self._places = compact(docs.terms)
-        self._lists: Lists | None = None
+    def __init__(self, config: InvertedConfig, *, docs: Docs, built: Mapping[str, Tensor] | None = None) -> None:
+        self.config, self._count = config, docs.shape[0]
+        self._postings = _made(config, docs) if built is None else Postings.of_tensors(built)
+        self._lists: Weighed | None = None
+
+    @staticmethod
+    def build(config: InvertedConfig, docs: Docs) -> dict[str, Tensor]:
+        """The tensors of :class:`~hyperir.index.strategies.postings.Postings`.
+
+        Raises:
+            CapabilityError: the documents are not sparse.
+        """
+        return _made(config, docs).tensors()
+
+    @staticmethod
+    def check(built: Mapping[str, Tensor], documents: int, width: int) -> None:
+        """Raise ValueError or KeyError unless `build` can have made this."""
+        check_postings(built, documents, width)
 
     @property
     def nbytes(self) -> int:
-        """Bytes in memory beside the documents: the terms, their places, and the lists where they are made."""
-        own = self._words.nbytes + self._places.nbytes
-        return own + (0 if self._lists is None else self._lists.rows.nbytes + self._lists.weights.nbytes)
+        """Bytes of the lists, and of the weights that searches made of them."""
+        return self._postings.nbytes + (0 if self._lists is None else self._lists.nbytes)
 
     def search(self, f: Relevance[Any], k: int, allowed: Tensor | None = None, budget: int | None = None) -> Hits:
         """The k best rows of every query, (Q, k); ties broken by row; padded with -1 where k > N.
@@ -108,7 +89,7 @@ class Inverted:
 
         Raises:
             InputError: k < 1, `allowed` of another shape or type, or more documents to score than the budget.
-            CapabilityError: the function is no weighted sum over terms.
+            CapabilityError: the function is not of terms.
             VectorError: the function gave NaN for a document that may come back.
         """
         need_k(k)
@@ -120,19 +101,18 @@ class Inverted:
                 got=type(f).__name__,
                 fix='strategy="exact" serves any',
             )
-        n = self.docs.shape[0]
+        n = self._count
         if allowed is not None:
             check_allowed(allowed, n)
             allowed = allowed.cpu()
         scores, rows = torch.full((f.num_queries, k), -math.inf), torch.full((f.num_queries, k), -1)
         scored = 0
         with torch.inference_mode():
-            lists, queries, shift = self._made(f), f.queries, f.shift
+            lists, queries, shift = self._weighed(f), f.queries, f.shift
             buffer = torch.empty(n)
             for query in range(f.num_queries):
                 places, weights = self._known(queries[query : query + 1])
-                lengths = (lists.starts[place + 1] - lists.starts[place] for place in places)
-                count = min(sum(lengths), n) if lists.offset is None else n
+                count = min(self._postings.total(places), n) if lists.offset is None else n
                 _check_cost(count, budget)
                 _accumulate(buffer, lists, places, weights)
                 if allowed is not None:
@@ -149,33 +129,72 @@ class Inverted:
             )
         return Hits(rows, scores, scored)
 
-    def _made(self, f: SparseLinear) -> Lists:
-        """The lists of this function's weighing."""
-        from scipy.sparse import csr_array
-
+    def _weighed(self, f: SparseLinear) -> Weighed:
+        """The lists under this function's weighing."""
         lists = self._lists
-        if lists is not None and lists.weighing == f.weighing:
-            return lists
-        docs = f.weighing(self.docs)
-        parts = (docs.weights.float().numpy(), self._places.numpy(), docs.indptr.numpy())
-        columns = csr_array(parts, shape=(docs.shape[0], max(len(self._words), 1))).tocsc()  # a counting sort
-        rows, weights = torch.from_numpy(columns.indices), torch.from_numpy(columns.data)
-        kept = self._coded(weights, torch.from_numpy(columns.indptr).long()) if self.config.bits == 8 else weights
-        self._lists = Lists(f.weighing, columns.indptr.tolist(), rows, kept, f.offset(docs))
-        return self._lists
-
-    def _coded(self, weights: Tensor, starts: Tensor) -> Impacts:
-        if not weights.isfinite().all():
-            raise VectorError("weights that are no finite numbers do not fit into a byte", expected="finite weights")
-        return Impacts.of(weights, starts)
+        if lists is None or lists.made_for != (type(f), f.weighing):
+            lists = self._lists = Weighed(self._postings, f, keep=self.config.bits == 32)
+        return lists
 
     def _known(self, query: Sparse) -> tuple[list[int], list[float]]:
         """Which lists a query's known terms have, and what the terms weigh."""
-        if not len(self._words):
-            return [], []
-        at = torch.searchsorted(self._words, query.terms).clamp_max(len(self._words) - 1)
-        known = self._words[at] == query.terms
+        at, known = self._postings.places(query.terms)
         return at[known].tolist(), query.weights[known].tolist()
+
+
+class Weighed:
+    """Lists under one weighing.
+
+    Args:
+        postings: the lists as they are stored.
+        f: whose weighing.
+        keep: keep the weights of lists that were asked for.
+    """
+
+    def __init__(self, postings: Postings, f: SparseLinear, keep: bool) -> None:
+        self.made_for = (type(f), f.weighing)
+        self._postings, self._keep = postings, keep
+        weighing: Any = f.weighing
+        by_list = isinstance(weighing, Listed) and f.offset(Sparse.cat([])) is None
+        self._listed: Listed | None = weighing if by_list else None
+        self._kept: dict[int, Tensor] = {}
+        self._whole: Tensor | None = None
+        self.offset: Tensor | None = None
+        if self._listed is None:
+            docs = weighing(postings.documents())
+            self._whole, self.offset = postings.ordered(docs), f.offset(docs)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights that are kept."""
+        whole = 0 if self._whole is None else self._whole.nbytes
+        return whole + sum(weights.nbytes for weights in self._kept.values())
+
+    def of(self, place: int) -> tuple[Tensor, Tensor]:
+        """The rows of one list and their weights."""
+        rows, stored = self._postings.of_list(place)
+        if self._whole is not None:
+            start = int(self._postings.starts[place])
+            return rows, self._whole[start : start + len(rows)]
+        assert self._listed is not None
+        weights = self._kept.get(place)
+        if weights is None:
+            weights = self._listed.listed(stored, self._postings.sums[rows])
+            if self._keep:
+                self._kept[place] = weights
+        return rows, weights
+
+
+def _made(config: InvertedConfig, docs: Docs) -> Postings:
+    some = docs[slice(0, 0)]
+    if not isinstance(some, Sparse):
+        raise CapabilityError(
+            "inverted lists are made of sparse documents",
+            expected="Sparse documents",
+            got=type(some).__name__,
+            fix='strategy="exact" searches any',
+        )
+    return Postings.of(docs, config.bits)
 
 
 def _check_cost(count: int, budget: int | None) -> None:
@@ -187,7 +206,7 @@ def _check_cost(count: int, budget: int | None) -> None:
         )
 
 
-def _accumulate(scores: Tensor, lists: Lists, places: list[int], weights: list[float]) -> None:
+def _accumulate(scores: Tensor, lists: Weighed, places: list[int], weights: list[float]) -> None:
     if lists.offset is None:
         scores.zero_()
     else:

@@ -70,17 +70,20 @@ class Saturation:
     mean_length: float
 
     def __call__(self, docs: Sparse) -> Sparse:
-        k1, b, delta, tf = self.config.k1, self.config.b, self.config.delta, docs.weights
-        length = (1 - b + b * docs.sums() / self.mean_length)[docs.owners]
+        return docs.weighted(self.listed(docs.weights, docs.sums()[docs.owners]))
+
+    def listed(self, weights: Tensor, sums: Tensor) -> Tensor:
+        """(P,) counts, and the lengths of their documents -> (P,) weights."""
+        k1, b, delta, tf = self.config.k1, self.config.b, self.config.delta, weights
+        length = 1 - b + b * sums / self.mean_length
         match self.config.variant:
             case "robertson" | "lucene":
-                weights = tf / (tf + k1 * length)
+                return tf / (tf + k1 * length)
             case "bm25l":
                 ratio = tf / length
-                weights = (k1 + 1) * (ratio + delta) / (k1 + ratio + delta) - absent(self.config)
+                return (k1 + 1) * (ratio + delta) / (k1 + ratio + delta) - absent(self.config)
             case "atire" | "bm25+":  # the latter adds delta to all terms, those that are absent included
-                weights = tf * (k1 + 1) / (tf + k1 * length)
-        return docs.weighted(weights)
+                return tf * (k1 + 1) / (tf + k1 * length)
 
 
 class BM25:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Self
 
 import torch
@@ -37,6 +40,16 @@ class Statistics:
         frequencies = torch.bincount(places, minlength=len(terms))
         return cls(counts.shape.numel(), float(counts.weights.double().sum()), terms, frequencies)
 
+    @classmethod
+    def sum(cls, parts: Iterable[Statistics]) -> Statistics:
+        """Of all parts together. Each is added to others of about its size, so that many small ones cost little."""
+        held: list[Statistics] = []
+        for part in parts:
+            held.append(part)
+            while len(held) > 1 and len(held[-1].terms) >= len(held[-2].terms) // 2:
+                held.append(held.pop() + held.pop())
+        return reduce(add, reversed(held), NOTHING)
+
     @property
     def mean_length(self) -> float:
         """Terms a document; 1 where there are none."""
@@ -67,3 +80,6 @@ class Statistics:
             terms[kept],
             frequencies[kept],
         )
+
+
+NOTHING = Statistics(0, 0.0, torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperir.core.errors import CapabilityError, InputError
-from hyperir.encode import load
+from hyperir.encode import load_network
 from hyperir.evaluate import check_measures
 from hyperir.index.store import Store
 from hyperir.search.fingerprint import check_fingerprint
@@ -116,7 +116,7 @@ def _fitted(
     store: Store, asked: Sequence[Asked], settings: Settings, here: Work, header: Mapping[str, Any]
 ) -> Adaptation:
     start = _start(store, here.folder)
-    before = load(start)
+    before = load_network(start)
     check_fingerprint(store, before)
     relevance_of(before, settings)  # its errors before the long work
     of = {name: header[name] for name in ("hyperir", "index", "commit", "queries")}

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hyperir.core.errors import InputError
-from hyperir.encode import load
+from hyperir.encode import load_network
 from hyperir.encode.model import Model
 from hyperir.index.store import Store
 from hyperir.train.adapting.measuring import Field, measure
@@ -121,7 +121,7 @@ def _write_collection(folder: Path, parts: Sequence[Held]) -> None:
 
 def recipes(store: Store, start: str, temperature: float, settings: Settings, folder: Path) -> dict[float, Recipe]:
     """A recipe for each learning rate."""
-    before = load(start)
+    before = load_network(start)
     relevance = relevance_of(before, settings)
     layers = int(before.query.backbone.transformer.config.num_hidden_layers)
     # The embeddings are most of a small encoder's weights: without them a step is faster, and what is kept is small.
@@ -188,7 +188,7 @@ def choose(tried: dict[float, Recipe], before: Model, split: Split, field: Field
 
 def averaged(recipe: Recipe, share: float) -> Model:
     """The model of a finished training, with so much of its weights and the rest from before."""
-    trained = load(recipe.output)
+    trained = load_network(recipe.output)
     if share < 1:
         average(trained, remember(build_model(recipe)), share)
     return trained

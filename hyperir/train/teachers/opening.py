@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hyperir.core.errors import ModelError
-from hyperir.encode import load
+from hyperir.encode import load_network
+from hyperir.encode.lexical import LexicalModel, is_lexical_folder
 from hyperir.encode.sources import HubOptions, bundled, locate
 from hyperir.encode.transformer import read_json
 from hyperir.train.teachers import Teacher
@@ -15,7 +16,6 @@ from hyperir.train.teachers.ensemble import Ensemble
 __all__ = ["load_teacher"]
 
 CLASSIFIER = "ForSequenceClassification"
-LEXICAL_FORMAT = "hyperir-lexical"
 
 
 def load_teacher(
@@ -48,14 +48,13 @@ def _load(name: str, batch_size: int, max_length: int | None) -> Teacher:
         from hyperir.train.teachers.cross_encoder import CrossEncoder
 
         return CrossEncoder(folder, batch_size=batch_size, max_length=max_length)
-    if folder is not None and _is_lexical(folder):
-        from hyperir.encode.lexical import LexicalModel
+    if folder is not None and is_lexical_folder(folder):
         from hyperir.train.teachers.words import LexicalTeacher
 
         return LexicalTeacher(LexicalModel.from_pretrained(folder))
     from hyperir.train.teachers.retriever import RetrieverTeacher
 
-    model = load(name)
+    model = load_network(name)
     if not model.trained:
         raise ModelError(f"{name} has learned nothing that it could teach", fix="name a trained model")
     return RetrieverTeacher(model, batch_size=batch_size)
@@ -65,8 +64,3 @@ def _is_classifier(folder: Path) -> bool:
     path = folder / "config.json"
     names = read_json(path).get("architectures") if path.is_file() else None
     return isinstance(names, list) and any(str(name).endswith(CLASSIFIER) for name in names)
-
-
-def _is_lexical(folder: Path) -> bool:
-    path = folder / "config.json"
-    return path.is_file() and read_json(path).get("format") == LEXICAL_FORMAT
