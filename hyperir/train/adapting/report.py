@@ -130,7 +130,7 @@ class Adaptation:
 def refusal(queries: Row, documents: Row, measure: str, level: float) -> str:
     """Why a function is not kept; empty where it is."""
     if queries.gain(measure) <= 0 or queries.p >= level:
-        return f"held-out queries do not show that it is better (p {_p(queries.p)}; less than {level:g} is asked for)"
+        return f"held-out queries do not show that it is better ({queries.gain(measure):+.4f}, p {_p(queries.p)})"
     if documents.gain(measure) < 0 and documents.p < level:
         return f"on documents that training never saw it is worse (p {_p(documents.p)}), as it would be on later ones"
     return ""
