@@ -86,7 +86,7 @@ def test_bfloat16_layers_rank_nearly_alike():
     assert all(set(a.tolist()) <= set(b.tolist()) for a, b in zip(wanted, got, strict=True))
 
 
-@pytest.mark.parametrize("qnet", ["linear", "shared", {"type": "mlp", "scaled": True}])
+@pytest.mark.parametrize("qnet", [{"type": "linear", "scaled": True}, "shared", {"type": "mlp", "scaled": True}])
 def test_a_written_linear_part_starts_as_the_inner_product_and_can_leave_it(qnet):
     torch.manual_seed(0)
     relevance = {"type": "hyper", "qnet": qnet, "linear": "written"}
@@ -94,8 +94,7 @@ def test_a_written_linear_part_starts_as_the_inner_product_and_can_leave_it(qnet
     states = States(torch.randn(Q, 4, 8), torch.ones(Q, 4, dtype=torch.bool), torch.randn(Q, D))
     docs = Dense(torch.randn(N, D))
     inner = states.pooled @ docs.vectors.T
-    if qnet != "linear":  # whose weights are written from the start
-        torch.testing.assert_close(module(states)(docs), inner)
+    torch.testing.assert_close(module(states)(docs), inner)
     (module(states)(docs) * torch.randn(Q, N)).sum().backward()
     with torch.no_grad():
         for parameter in module.parameters():

@@ -1,0 +1,168 @@
+"""One student: a relevance function over a world's frozen vectors, trained, measured."""
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+from benchmarks.map.world import ranks_of
+from hyperir.core.docs import Dense, States
+from hyperir.relevance import RELEVANCE
+
+QUERIES, HARD, RANDOM, POOL = 32, 2, 96, 30  # a step's questions; of each, hard negatives of the best 30; random ones
+
+
+@dataclass(frozen=True)
+class Task:
+    """How a student learns.
+
+    Args:
+        loss: "labels", the cross-entropy of one relevant document; "kl" or "margin" of the teacher's scores.
+        teacher: (questions of the training, N) scores; they also choose the hard negatives.
+        temperature: of the teacher under "kl", and of the start under "labels" and "kl".
+        steps: of 32 questions.
+    """
+
+    loss: str
+    teacher: torch.Tensor
+    temperature: float = 0.05
+    steps: int = 300
+
+
+class Student(nn.Module):
+    """A linear map of the questions' vectors, one of the documents' where narrower ones are wanted, and a function.
+
+    The maps start as the identity, or as the principal components. Every form has them, so that an inner product can
+    learn as well.
+    """
+
+    def __init__(self, world, relevance, width):
+        super().__init__()
+        whole = world.docs.shape[1]
+        self.narrow = nn.Linear(whole, width, bias=False) if width < whole else None
+        self.query = nn.Linear(whole, width, bias=False)
+        with torch.no_grad():
+            if self.narrow is None:
+                nn.init.eye_(self.query.weight)
+            else:
+                best = torch.linalg.svd(world.docs[world.usable][:4000], full_matrices=False).Vh[:width]
+                self.narrow.weight.copy_(best)
+                self.query.weight.copy_(best)
+        self.relevance = RELEVANCE.build(relevance, width=width, state_width=world.states.tokens.shape[-1])
+        linear = relevance["type"] != "hyper" or relevance.get("linear", False)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(20.0 if linear else 1.0)))
+
+    def functions(self, world, numbers):
+        """The functions of some questions."""
+        width = int(world.states.mask[numbers].sum(1).max())
+        tokens, mask = world.states.tokens[numbers][:, :width].float(), world.states.mask[numbers][:, :width]
+        return self.relevance(States(tokens, mask, self.query(world.states.pooled[numbers])))
+
+    def documents(self, vectors):
+        return Dense(vectors if self.narrow is None else self.narrow(vectors))
+
+
+def fit(world, task, relevance, width, rates, seed):
+    """Train a student and measure it.
+
+    Args:
+        relevance: a configuration of a member of `RELEVANCE`.
+        width: D of the documents' vectors.
+        rates: learning rates, of the linear maps and of everything else.
+
+    Returns:
+        {"valid": mean, "tests": {name: values of its questions}, "seconds": of training}
+    """
+    torch.manual_seed(seed)
+    draw = np.random.default_rng(seed)
+    student = Student(world, relevance, width)
+    maps = [p for name, p in student.named_parameters() if name.startswith(("narrow", "query"))]
+    rest = [p for name, p in student.named_parameters() if not name.startswith(("narrow", "query"))]
+    groups = [{"params": params, "lr": rate} for params, rate in zip((maps, rest), rates, strict=True)]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
+    warmup = task.steps // 10
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warmup, (task.steps - step) / (task.steps - warmup))
+    )
+    usable = world.usable.nonzero()[:, 0].numpy()
+    order = _forever(draw, len(world.train))
+    start = time.perf_counter()
+    for _ in range(task.steps):
+        batch = [next(order) for _ in range(QUERIES)]
+        loss = _loss(student, world, task, batch, usable, draw)
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+    seconds = time.perf_counter() - start
+    valid = measure(student, world, world.valid)
+    return {
+        "valid": float(np.mean(valid)),
+        "tests": {name: measure(student, world, numbers) for name, numbers in world.tests.items()},
+        "seconds": round(seconds, 1),
+    }
+
+
+def _loss(student, world, task, batch, usable, draw):
+    numbers = world.train[batch]
+    positives = np.array([draw.choice(world.relevant[n]) for n in numbers])
+    hard = np.concatenate([draw.choice(rows, HARD, replace=False) for rows in _best(task, world)[batch]])
+    rows = np.concatenate([positives, hard, draw.choice(usable, RANDOM, replace=False)])
+    with torch.autocast("cpu", torch.bfloat16):
+        scores = student.functions(world, numbers)(student.documents(world.docs[rows])).float()
+    scores = scores * student.log_scale.exp()
+    own = torch.arange(len(batch))
+    if task.loss == "labels":
+        also = torch.from_numpy(np.stack([np.isin(rows, world.relevant[n]) for n in numbers]))
+        also[own, own] = False
+        return cross_entropy(scores.masked_fill(also, -torch.inf), own)
+    teacher = task.teacher[batch][:, rows]
+    if task.loss == "kl":
+        return cross_entropy(scores, (teacher / task.temperature).softmax(1))
+    margins = (scores[own, own][:, None] - scores) - (teacher[own, own][:, None] - teacher) / task.temperature
+    return margins.square().mean()
+
+
+_POOLS = {}
+
+
+def _best(task, world):
+    """(training questions, 30) rows that the teacher likes best among those that training may use."""
+    if id(task) not in _POOLS:
+        _POOLS.clear()
+        scores = task.teacher.masked_fill(~world.usable, -torch.inf)
+        _POOLS[id(task)] = scores.topk(POOL, dim=1).indices.numpy()
+    return _POOLS[id(task)]
+
+
+def _forever(draw, count):
+    while True:
+        yield from draw.permutation(count).tolist()
+
+
+@torch.no_grad()
+def measure(student, world, numbers, block=64):
+    """The measure of every question, among all documents."""
+    docs = student.documents(world.docs)
+    values = []
+    for start in range(0, len(numbers), block):
+        part = numbers[start : start + block]
+        scores = student.functions(world, part)(docs)
+        values += ranks_of(scores, [world.relevant[n] for n in part], world.measure)
+    return values
+
+
+def untrained(world, width):
+    """The inner product as it comes, at this width (principal components)."""
+    student = Student(world, {"type": "dot"}, width)
+    return {name: measure(student, world, numbers) for name, numbers in world.tests.items()}
+
+
+def with_docs(world, docs, pooled):
+    """The same world with other vectors of the documents, and of the questions' linear parts."""
+    return replace(world, docs=docs, states=replace(world.states, pooled=pooled))

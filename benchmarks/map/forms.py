@@ -1,0 +1,28 @@
+"""The forms that the map compares: relevance functions over the same vectors."""
+
+MLP = {"type": "mlp", "scaled": True}
+
+
+def beside(qnet, head="pooled"):
+    """The inner product plus a network."""
+    return {"type": "hyper", "linear": True, "qnet": qnet, "head": head}
+
+
+INNER = "inner product"
+FORMS = {
+    INNER: {"type": "dot"},
+    "official, 64-64": {"type": "hyper", "qnet": {"type": "mlp", "hidden": [64, 64]}},
+    "linear + 64-64": beside(MLP | {"hidden": [64, 64]}),
+    "linear + shared 256": beside({"type": "shared", "hidden": [256]}),
+    "linear + rows 256": beside({"type": "shared", "hidden": [256], "rows": True}),
+    # widths and depths
+    "linear + 32": beside(MLP | {"hidden": [32]}),
+    "linear + 64": beside(MLP | {"hidden": [64]}),
+    "linear + 256": beside(MLP | {"hidden": [256]}),
+    "linear + 768": beside(MLP | {"hidden": [768]}),
+    "linear + 64-64-64-64": beside(MLP | {"hidden": [64] * 4}),
+    "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
+}
+MAIN = list(FORMS)[:5]
+SHAPES = [INNER, "linear + 32", "linear + 64", "linear + 64-64", "linear + 256", "linear + 768", "linear + 64-64-64-64",
+          "linear + 64 x 6"]
