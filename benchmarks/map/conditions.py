@@ -6,6 +6,7 @@ unknown ones before anything else; a test's pairs are unseen pairs of known word
 ("words").
 """
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,8 +108,6 @@ def _about(texts):
 
 def _spelled(model, texts, stems):
     """stem -> the most frequent word that has it."""
-    import re
-
     counts = {}
     for text in texts:
         for word in set(re.findall(r"[a-z]+", text.lower())):
@@ -121,16 +120,25 @@ def _spelled(model, texts, stems):
     return {stem: found.get(stem, stem) for stem in stems}
 
 
-THINGS = """apples archery baking ballet beekeeping birdwatching bowling boxing calligraphy camping candles canoeing carpentry
-cats cheese chess climbing coffee coins comics cooking cricket crosswords cycling dancing darts dogs dominoes drawing
-drums embroidery fencing fishing flowers football gardening geology golf guitars gymnastics hats hiking history hockey
-horses ice-skating jazz jewellery juggling karate kites knitting lacrosse lanterns magic maps marbles mathematics mountains
-mushrooms museums novels opera origami owls painting parrots pasta photography piano pilates pizza podcasts poetry pottery
-puppets puzzles quilts rabbits radios rowing rugby running sailing sculpture sewing sharks singing skiing soap snowboarding
-squash stamps statistics surfing swimming tea tennis theatre trains trumpets turtles violins volcanoes walking watches
-whales wine wrestling yoga zebras""".split()
-FIRST = "Ada Ben Cleo Dan Eva Finn Gia Hal Ida Jon Kai Lea Max Nia Oto Pia Quin Rae Sam Tia Una Vic Wes Xia Yan Zoe".split()
-LAST = "Abbot Baker Carver Dyer Ellis Fowler Glover Hunter Irwin Jagger Keller Lister Mason Nash Oakley Potter".split()
+def words(text):
+    """The words of a text, by its spaces."""
+    return re.findall(r"\S+", text)
+
+
+THINGS = words("""
+apples archery baking ballet beekeeping birdwatching bowling boxing calligraphy camping candles canoeing carpentry
+cats cheese chess climbing coffee coins comics cooking cricket crosswords cycling dancing darts dogs dominoes
+drawing drums embroidery fencing fishing flowers football gardening geology golf guitars gymnastics hats hiking
+history hockey horses ice-skating jazz jewellery juggling karate kites knitting lacrosse lanterns magic maps
+marbles mathematics mountains mushrooms museums novels opera origami owls painting parrots pasta photography piano
+pilates pizza podcasts poetry pottery puppets puzzles quilts rabbits radios rowing rugby running sailing sculpture
+sewing sharks singing skiing soap snowboarding squash stamps statistics surfing swimming tea tennis theatre trains
+trumpets turtles violins volcanoes walking watches whales wine wrestling yoga zebras
+""")
+FIRST = words(
+    "Ada Ben Cleo Dan Eva Finn Gia Hal Ida Jon Kai Lea Max Nia Oto Pia Quin Rae Sam Tia Una Vic Wes Xia Yan Zoe"
+)
+LAST = words("Abbot Baker Carver Dyer Ellis Fowler Glover Hunter Irwin Jagger Keller Lister Mason Nash Oakley Potter")
 
 
 def people(cache, *, seed=0, likes=8):
@@ -154,7 +162,12 @@ def people(cache, *, seed=0, likes=8):
     known, unknown = things[: len(things) // 2], things[len(things) // 2 :]
     train = ["Who likes {a}?", "{a}", "people who like {a}", "Who likes {a} and {b}?", "fans of {a}", "{a} and {b}"]
     test = ["Who is fond of {a}?", "people who like {a} and {b}", "Find everyone who likes {a}."]
-    questions, relevant, kinds, parts = [], [], [], {"train": [], "valid": [], "known": [], "unknown": [], "new people": []}
+    questions, relevant, kinds, parts = (
+        [],
+        [],
+        [],
+        {"train": [], "valid": [], "known": [], "unknown": [], "new people": []},
+    )
 
     def ask(part, wordings, of, among, count):
         while len(parts[part]) < count:
@@ -174,9 +187,7 @@ def people(cache, *, seed=0, likes=8):
     ask("new people", test, known, new, 200)
     model = hyperir.load(MODEL)
     docs = model.encode_document(texts).vectors.float()
-    world = replace(
-        _world(docs, texts, questions, relevant, kinds, parts), usable=torch.from_numpy(~new), measure="rr"
-    )
+    world = replace(_world(docs, texts, questions, relevant, kinds, parts), usable=torch.from_numpy(~new), measure="rr")
     torch.save(world, file)
     return world
 

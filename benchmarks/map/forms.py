@@ -24,5 +24,13 @@ FORMS = {
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
 }
 MAIN = list(FORMS)[:5]
-SHAPES = [INNER, "linear + 32", "linear + 64", "linear + 64-64", "linear + 256", "linear + 768", "linear + 64-64-64-64",
-          "linear + 64 x 6"]
+SHAPES = [
+    INNER,
+    "linear + 32",
+    "linear + 64",
+    "linear + 64-64",
+    "linear + 256",
+    "linear + 768",
+    "linear + 64-64-64-64",
+    "linear + 64 x 6",
+]

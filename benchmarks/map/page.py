@@ -1,6 +1,6 @@
 """Tables and pictures of the map, for docs/when-to-use.md.
 
-    python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o PICTURES > tables.md
+python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o PICTURES > tables.md
 """
 
 import argparse
@@ -61,7 +61,10 @@ def table(cells, rates, regime):
         forms = cells[where]
         tests = list(next(iter(forms.values())))
         lines += ["", f"**{where[1]}, {where[2]} numbers a document**", ""]
-        lines += ["| form | " + " | ".join(SEEN_AS.get(t, t) for t in tests) + " | rates |", "|---" * (len(tests) + 2) + "|"]
+        lines += [
+            "| form | " + " | ".join(SEEN_AS.get(t, t) for t in tests) + " | rates |",
+            "|---" * (len(tests) + 2) + "|",
+        ]
         for form, values in forms.items():
             row = []
             for test in tests:
@@ -150,7 +153,9 @@ def main():
     for regime in dict.fromkeys(where[0] for where in cells):
         print(f"\n## {regime}\n{table(cells, rates, regime)}")
     if ("conditions", "paragraphs", 384) in cells:
-        print("\n## by condition\n\n" + kinds(cells, conditions.paragraphs(options.collections, options.work / "worlds")))
+        print(
+            "\n## by condition\n\n" + kinds(cells, conditions.paragraphs(options.collections, options.work / "worlds"))
+        )
     heat(cells, options.pictures / "map.png")
     if any(where[0] == "narrow" for where in cells):
         curves(cells, options.pictures / "map-bytes.png")

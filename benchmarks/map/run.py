@@ -8,6 +8,7 @@ and pictures of it. About an hour and a half on one core.
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import faiss
@@ -52,6 +53,35 @@ def narrow(root, work):
         yield name, world, Task("kl", own(world)), NARROW, forms
 
 
+def longer(root, work):
+    """The same for five times as long, at two widths."""
+    for name, world, task, _, _ in narrow(root, work):
+        yield name, world, replace(task, steps=1500), (16, 32), [INNER, "linear + shared 256"]
+
+
+def codes(root, work):
+    """Documents as product quantisation decodes them; the inner product with the exact ones teaches."""
+    for name in COLLECTIONS:
+        world = collection(root, name, work / "worlds")
+        for size in (8, 16):
+            forms = [INNER, "linear + 64-64", "linear + shared 256"]
+            yield (
+                f"{name}, {size} bytes",
+                replace(world, docs=decoded(world, size)),
+                Task("kl", own(world)),
+                (384,),
+                forms,
+            )
+
+
+def decoded(world, size):
+    """(N, C) documents after product quantisation to some number of bytes."""
+    docs = np.ascontiguousarray(world.docs.numpy())
+    coder = faiss.ProductQuantizer(docs.shape[1], size, 8)
+    coder.train(docs)
+    return torch.from_numpy(coder.decode(coder.compute_codes(docs)))
+
+
 def condition(root, work):
     """Conditions over paragraphs and the world of people; labels."""
     for name, world in (
@@ -77,6 +107,8 @@ def shapes(root, work):
 REGIMES = {
     "conditions": condition,
     "narrow": narrow,
+    "narrow, longer": longer,
+    "codes": codes,
     "labels": labels,
     "distilled": distilled,
     "pools": richer,
@@ -149,19 +181,14 @@ def chosen(results, key, world, task, width, form, pairs):
 
 def quantised(results, name, world):
     """The inner product over product quantisation of the 384 numbers, at some numbers of bytes a document."""
-    docs = np.ascontiguousarray(world.docs.numpy())
     for size in (8, 16, 32, 64, 128):
-        if 384 % size:
-            continue
 
         def make(size=size):
-            coder = faiss.ProductQuantizer(384, size, 8)
-            coder.train(docs)
-            decoded = torch.from_numpy(coder.decode(coder.compute_codes(docs)))
+            docs = decoded(world, size)
             return {
                 "tests": {
                     test: ranks_of(
-                        world.states.pooled[numbers] @ decoded.T, [world.relevant[n] for n in numbers], world.measure
+                        world.states.pooled[numbers] @ docs.T, [world.relevant[n] for n in numbers], world.measure
                     )
                     for test, numbers in world.tests.items()
                 }
