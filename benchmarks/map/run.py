@@ -35,14 +35,14 @@ def labels(root, work):
     """Supervised, over frozen vectors."""
     for name in COLLECTIONS:
         world = collection(root, name, work / "worlds")
-        yield name, world, Task("labels", own(world)), (384,), MAIN
+        yield name, world, Task("labels", own(world)), (384,), MAIN[:4]
 
 
 def distilled(root, work):
     """From BM25 and the inner product together, margins of about 190 documents a question."""
     for name in COLLECTIONS:
         world = collection(root, name, work / "worlds")
-        yield name, world, Task("margin", fused_scores(world, world.train), temperature=0.1), (384,), MAIN
+        yield name, world, Task("margin", fused_scores(world, world.train), temperature=0.1), (384,), MAIN[:4]
 
 
 def narrow(root, work):
