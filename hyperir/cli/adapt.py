@@ -23,7 +23,9 @@ def adapt(
     teacher: Annotated[
         list[str] | None, typer.Option(help="fused (BM25 and the index), bm25, vectors, none, or models; also several.")
     ] = None,
-    relevance: Annotated[str, typer.Option(help="hyper: with a q-net; dot: the inner product.")] = "hyper",
+    relevance: Annotated[
+        str | None, typer.Option(help="dot: another query vector; hyper: with a q-net. That of --form, or dot.")
+    ] = None,
     form: Annotated[str | None, typer.Option(help="The q-net: a name, or its settings as JSON.")] = None,
     learn: Annotated[str, typer.Option(help="head: the function; all: the query encoder as well.")] = "head",
     steps: Annotated[int | None, typer.Option(min=1, help="Of training, for each rate.")] = None,

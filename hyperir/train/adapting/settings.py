@@ -38,7 +38,8 @@ class Settings(Config):
         teacher: what scores candidates: "fused" (BM25 and the index's own function, half each), "bm25", "vectors" (the
             index's own function), "none" (known answers alone), or models as `hyperir teach` takes.
         relevance: "hyper", the inner product plus a q-net that the query writes; or "dot", the inner product with a
-            query vector that is learned.
+            query vector that is learned. None is "hyper" where a form is given or the index's function is one already,
+            else "dot", which gained more wherever both were measured (docs/adapt.md).
         form: the q-net, a member of `QNETS`.
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.
@@ -60,7 +61,7 @@ class Settings(Config):
     collection: str | None = None
     split: str = "train"
     teacher: tuple[str, ...] = Field(default=("fused",), min_length=1)
-    relevance: Literal["hyper", "dot"] = "hyper"
+    relevance: Literal["hyper", "dot"] | None = None
     form: Annotated[SerializeAsAny[Config], BeforeValidator(form_of)] | None = None
     learn: Literal["head", "all"] = "head"
     steps: int = Field(default=300, ge=1)

@@ -56,7 +56,7 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
         InputError: the start's function has no form that an inner product begins as.
     """
     before = start.relevance_config.model_dump()["type"]
-    if settings.relevance == "hyper" and settings.form is None and before == "hyper":
+    if settings.relevance != "dot" and settings.form is None and before == "hyper":
         return None
     if before not in ("dot", "hyper") and not start.document.config.normalize:
         raise InputError(
@@ -64,7 +64,7 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
             expected="a model with the inner product, or with vectors of length 1",
             fix="train with a recipe of your own: `hyperir train`",
         )
-    if settings.relevance == "hyper":
+    if settings.relevance == "hyper" or settings.form is not None:
         form = settings.form or form_of("mlp")
         # The encoder moves the query's vector, or else the head does: what the inner product learns is never missing.
         linear = True if settings.learn == "all" else "written"
