@@ -76,6 +76,7 @@ def index(
     ] = 300.0,
     batch_size: BatchSize = 32,
     dtype: Annotated[str, typer.Option(help="How vectors are stored: float32 or float16.")] = "float32",
+    truncate: Annotated[int | None, typer.Option(min=1, help="Cut vectors to so many numbers (Matryoshka).")] = None,
     id_column: IdColumn = None,
     text_column: TextColumn = None,
     title_column: TitleColumn = None,
@@ -97,7 +98,7 @@ def index(
     from hyperir.index.place import place_at
     from hyperir.search import Index
 
-    encoder = load(model)
+    encoder = load(model, truncate=truncate)
     say_needs(encoder, collection, found, batch_size, disk=stored_bytes(found, encoder.width, dtype, encoder.kind))
     place = place_at(output)
     new = not place.names("commits")

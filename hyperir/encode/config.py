@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from hyperir.core.config import Config
+from hyperir.encode.pool import Pooling
 from hyperir.relevance import RELEVANCE
 
 __all__ = [
@@ -65,7 +66,10 @@ class TextEncoderConfig(Config):
     """How one side, queries or documents, turns token states into vectors.
 
     Args:
-        pool: "cls", "mean", or "mean_unmasked" (see :mod:`hyperir.encode.pool`); with `tokens` it is not used.
+        pool: a pooling of :mod:`hyperir.encode.pool`, or several, whose vectors stand side by side; with `tokens` it is
+            not used.
+        truncate: D of vectors that are cut to their first numbers, before they get length 1 (Matryoshka); None leaves
+            them whole.
         normalize: vectors get length 1.
         prompt: put before every text.
         max_length: tokens of a text, special tokens included; the rest is cut off.
@@ -75,7 +79,8 @@ class TextEncoderConfig(Config):
         terms: weights of a vocabulary's terms in place of a vector; then `pool` is not used.
     """
 
-    pool: Literal["cls", "mean", "mean_unmasked"] = "mean"
+    pool: Pooling | tuple[Pooling, ...] = "mean"
+    truncate: int | None = Field(default=None, ge=1)
     normalize: bool = False
     prompt: str = ""
     max_length: int = Field(default=512, ge=4)
@@ -87,6 +92,10 @@ class TextEncoderConfig(Config):
     def _terms_alone(self) -> TextEncoderConfig:
         if self.terms is not None and (self.normalize or self.project is not None):
             raise ValueError("terms: their weights are neither normalised nor projected")
+        if self.truncate is not None and (self.terms is not None or self.tokens is not None):
+            raise ValueError("truncate: vectors are cut where a text has one")
+        if self.pool == ():
+            raise ValueError("pool: at least one")
         if self.terms is not None and self.tokens is not None:
             raise ValueError("terms: a text is weights of terms, or vectors of tokens")
         return self

@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from hyperir.core.errors import ModelError
 from hyperir.encode.layout_sparse import SparseModules, read_sparse_modules
+from hyperir.encode.pool import Pooling
 from hyperir.encode.transformer import read_json
 
 __all__ = ["Layout", "modules_of", "optional_json", "read_layout"]
 
-SUPPORTED = {"cls": "cls", "mean": "mean"}
-# Flags of versions before 6, which name one mode in "pooling_mode".
+# Flags of versions before 6, which name modes in "pooling_mode"; side by side they stand in this order.
 FLAGS = {
     "pooling_mode_cls_token": "cls",
-    "pooling_mode_mean_tokens": "mean",
     "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
     "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
@@ -33,7 +33,8 @@ class Layout:
 
     Args:
         transformer: the folder of the transformer.
-        pool: "cls" or "mean".
+        pool: a pooling, or several side by side.
+        truncate: vectors are cut to so many numbers; None leaves them whole.
         normalize: vectors get length 1.
         max_length: tokens, or None where the folder does not say.
         lower_case: texts are lower-cased first.
@@ -44,7 +45,8 @@ class Layout:
     """
 
     transformer: Path
-    pool: Literal["cls", "mean"] = "mean"
+    pool: Pooling | tuple[Pooling, ...] = "mean"
+    truncate: int | None = None
     normalize: bool = False
     max_length: int | None = None
     lower_case: bool = False
@@ -90,6 +92,7 @@ def read_layout(folder: Path) -> Layout | None:
     return Layout(
         transformer=transformer,
         pool=_pool(pooling, modules[1][1]),
+        truncate=_truncate(settings, folder),
         normalize=normalize,
         max_length=_length(transformer, bert),
         lower_case=bool(bert.get("do_lower_case", False)),
@@ -138,10 +141,18 @@ def modules_of(folder: Path) -> list[tuple[str, Path]]:
 
 def _pool(config: Mapping[str, Any], where: Path) -> Any:
     mode = config.get("pooling_mode") or [name for flag, name in FLAGS.items() if config.get(flag)]
-    names = [mode] if isinstance(mode, str) else list(mode)
-    if len(names) != 1 or names[0] not in SUPPORTED:
-        raise ModelError(f"the pooling of {where} is not supported", expected="cls or mean", got=", ".join(names))
-    return SUPPORTED[names[0]]
+    names = (mode,) if isinstance(mode, str) else tuple(mode)
+    if not names or not set(names) <= set(FLAGS.values()):
+        expected = "one or several of " + ", ".join(FLAGS.values())
+        raise ModelError(f"the pooling of {where} is not supported", expected=expected, got=", ".join(names) or "none")
+    return names[0] if len(names) == 1 else names
+
+
+def _truncate(settings: Mapping[str, Any], folder: Path) -> int | None:
+    width = settings.get("truncate_dim")
+    if width is not None and (not isinstance(width, int) or width < 1):
+        raise ModelError(f"truncate_dim of {folder} is no width", expected="a whole number from 1", got=repr(width))
+    return width
 
 
 def _similarity(settings: Mapping[str, Any], folder: Path) -> Any:

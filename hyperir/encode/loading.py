@@ -28,15 +28,24 @@ from hyperir.encode.transformer import (
     read_transformer,
     read_weights,
 )
+from hyperir.encode.truncate import split_name, truncated
 from hyperir.relevance.lexical import LEXICAL
 
 __all__ = ["load_backbone", "read_model"]
 
 
 def read_model(
-    name: str, options: HubOptions, *, dtype: torch.dtype | str | None, device: torch.device | str | None
+    name: str,
+    options: HubOptions,
+    *,
+    dtype: torch.dtype | str | None,
+    device: torch.device | str | None,
+    truncate: int | None = None,
 ) -> Model:
     """The work of :func:`hyperir.encode.load`, which explains the arguments."""
+    if not Path(name).expanduser().is_dir():
+        name, said = split_name(name)
+        truncate = said if truncate is None else truncate
     wanted = None if dtype is None else as_dtype(dtype)
     if is_lexical(name):
         raise ModelError(f"{name} counts words, and is no network", expected="a model that learns", got=name)
@@ -53,6 +62,8 @@ def read_model(
     # A folder's name is its whole path, so that an index still finds its model from elsewhere.
     named = str(folder) if Path(name).expanduser().is_dir() and name not in bundled() else name
     model = _read(folder, named, wanted, options)
+    if truncate is not None:
+        model = truncated(model, truncate)
     return model.to(device) if device is not None else model
 
 
@@ -102,7 +113,12 @@ def _read_theirs(folder: Path, name: str, dtype: torch.dtype | None, options: Hu
     length = min(layout.max_length or backbone.longest, backbone.longest)
     if layout.sparse is not None:
         return _read_sparse(folder, name, dtype, backbone, layout, length)
-    common: dict[str, Any] = {"pool": layout.pool, "normalize": layout.normalize, "max_length": length}
+    common: dict[str, Any] = {
+        "pool": layout.pool,
+        "truncate": layout.truncate,
+        "normalize": layout.normalize,
+        "max_length": length,
+    }
     # The names that sentence-transformers looks for, in its order.
     document = TextEncoderConfig(prompt=layout.prompt("document", "passage", "corpus"), **common)
     query = TextEncoderConfig(prompt=layout.prompt("query"), **common)

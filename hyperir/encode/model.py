@@ -108,7 +108,7 @@ class Model(nn.Module):
         serves the other.
         """
         # Without what is not there: a newer release with more options still knows the indexes of an older one.
-        side = json.dumps(_without(self.document.config, "project", "tokens", "terms"), sort_keys=True)
+        side = json.dumps(_without(self.document.config, "truncate", "project", "tokens", "terms"), sort_keys=True)
         digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
         if self.document.projection is not None:
             digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())

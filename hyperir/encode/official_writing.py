@@ -53,6 +53,7 @@ def _check(model: Model, config: dict[str, Any]) -> None:
         "vectors that are not normalised": not (model.query.config.normalize or model.document.config.normalize),
         "no prompts": not (model.query.config.prompt or model.document.config.prompt),
         "no projection": model.document.projection is None,
+        "whole vectors": model.document.config.truncate is None,
     }
     wrong = [what for what, good in fine.items() if not good]
     if wrong:
@@ -69,7 +70,7 @@ def _config(model: Model, qnet: dict[str, Any]) -> dict[str, Any]:
         "query_encoder_kwargs": {
             "model_name_or_path": base,
             "freeze_transformer": False,
-            "embedding_representation": poolings[model.query.config.pool],
+            "embedding_representation": poolings[str(model.query.config.pool)],
             "base_encoder_output_dim": model.query.backbone.width,
             "converter_kwargs": {
                 "vector_dimensions": [model.width, *qnet["hidden"], 1],
@@ -82,7 +83,7 @@ def _config(model: Model, qnet: dict[str, Any]) -> dict[str, Any]:
         },
         "passage_encoder_kwargs": {
             "model_name_or_path": model.document.backbone.name,
-            "pooling_type": poolings[model.document.config.pool],
+            "pooling_type": poolings[str(model.document.config.pool)],
             "freeze_transformer": False,
         },
         "shared_encoder": model.shared,

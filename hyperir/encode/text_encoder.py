@@ -1,4 +1,4 @@
-"""One side of a model: backbone, prompt, length, pooling, normalisation."""
+"""One side of a model: backbone, prompt, length, pooling, cut, normalisation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hyperir.core.docs import Multi, States
+from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.encode.backbone import Backbone
 from hyperir.encode.config import TextEncoderConfig
-from hyperir.encode.pool import POOLINGS, mean
+from hyperir.encode.pool import mean, pooled
 from hyperir.encode.terms import Terms
 from hyperir.encode.token_rules import TokenRules
 from hyperir.encode.tokenizer import TokenBatch, batches
@@ -34,24 +35,46 @@ class TextEncoder(nn.Module):
     Args:
         backbone: may be shared with another side.
         config: see :class:`TextEncoderConfig`.
+
+    Raises:
+        InputError: vectors are to be cut to more numbers than they have.
     """
 
     def __init__(self, backbone: Backbone, config: TextEncoderConfig) -> None:
         super().__init__()
         self.backbone = backbone
         self.config = config
-        self.projection: nn.Linear | None = None
-        if config.project is not None:
-            self.projection = nn.Linear(backbone.width, config.project, bias=False)
         self.terms = None if config.terms is None else Terms(config.terms, backbone.head)
         self.rules = None if config.tokens is None else TokenRules(config.tokens, backbone.tokenizer)
+        possible = self._side_by_side * backbone.width
+        if config.truncate is not None and config.truncate > possible:
+            raise InputError(
+                "vectors are cut to fewer numbers than they have",
+                expected=f"truncate = {possible} at most",
+                got=str(config.truncate),
+            )
+        self.projection: nn.Linear | None = None
+        if config.project is not None:
+            self.projection = nn.Linear(self._pooled_width, config.project, bias=False)
 
     @property
     def width(self) -> int:
         """D of the vectors; V where there are weights of terms."""
         if self.terms is not None:
             return self.terms.size
-        return self.backbone.width if self.config.project is None else self.config.project
+        return self._pooled_width if self.config.project is None else self.config.project
+
+    @property
+    def _pooled_width(self) -> int:
+        """Of vectors before they are projected; of tokens' that of their states."""
+        if self.config.truncate is not None:
+            return self.config.truncate
+        return self._side_by_side * self.backbone.width
+
+    @property
+    def _side_by_side(self) -> int:
+        """Poolings whose vectors make one."""
+        return 1 if isinstance(self.config.pool, str) or self.rules is not None else len(self.config.pool)
 
     def forward(self, batch: TokenBatch) -> States:
         """States of B tokenised texts, differentiable; they stay in the batch's order."""
@@ -60,20 +83,22 @@ class TextEncoder(nn.Module):
         mask = None if batch.mask is None else batch.mask.to(device, non_blocking=True)
         real = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask
         if self.terms is not None and self.terms.config.pool == "bag":
-            pooled = self.terms.of_ids(ids, mask, self.backbone.tokenizer.pad_id)
-            return States(pooled.new_zeros(*ids.shape, 0), real, pooled)  # no transformer was asked
+            bag = self.terms.of_ids(ids, mask, self.backbone.tokenizer.pad_id)
+            return States(bag.new_zeros(*ids.shape, 0), real, bag)  # no transformer was asked
         if self.rules is not None:
             return self._of_tokens(self.rules, ids, mask)
         tokens = self.backbone(ids, mask).float()
         if self.terms is not None:
             assert self.backbone.head is not None, "checked by Terms"
             return States(tokens, real, self.terms(tokens, mask, self.backbone.head))
-        pooled = POOLINGS[self.config.pool](tokens, mask)
+        vectors = pooled(self.config.pool, tokens, mask)
+        if self.config.truncate is not None:
+            vectors = vectors[:, : self.config.truncate]
         if self.config.normalize:
-            pooled = F.normalize(pooled, dim=-1)
+            vectors = F.normalize(vectors, dim=-1)
         if self.projection is not None:
-            pooled = self.projection(pooled)
-        return States(tokens, real, pooled)
+            vectors = self.projection(vectors)
+        return States(tokens, real, vectors)
 
     def _of_tokens(self, rules: TokenRules, ids: Tensor, mask: Tensor | None) -> States:
         """States with a vector of every token; the pooled one is their mean."""
@@ -110,7 +135,7 @@ class TextEncoder(nn.Module):
         device, longest = self.backbone.device, max(len(one) for one in ids)
         tokens = torch.zeros(len(ids), longest, self.backbone.width, device=device)
         mask = torch.zeros(len(ids), longest, dtype=torch.bool, device=device)
-        pooled = torch.empty(len(ids), self.width, device=device)
+        whole = torch.empty(len(ids), self.width, device=device)
         vectors = None if self.rules is None else torch.zeros(len(ids), longest, self.width, device=device)
         with torch.inference_mode():
             for batch in self.batches(ids, batch_size):
@@ -118,11 +143,11 @@ class TextEncoder(nn.Module):
                 length = states.mask.shape[1]
                 tokens[rows, :length] = states.tokens
                 mask[rows, :length] = states.mask
-                pooled[rows] = states.pooled
+                whole[rows] = states.pooled
                 if vectors is not None:
                     vectors[rows, :length] = states.vectors
                 bar.advance(len(rows))
-        return States(tokens, mask, pooled, vectors)
+        return States(tokens, mask, whole, vectors)
 
     def vectors(self, texts: Sequence[Any], as_text: Callable[[Any], str], batch_size: int, bar: Progress) -> Tensor:
         """(N, D) vectors of N texts in their order, on the backbone's device.

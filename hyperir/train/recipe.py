@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from hyperir.core.config import Config
+from hyperir.encode.pool import Pooling
 from hyperir.relevance import RELEVANCE
 from hyperir.train.batches import BATCHES
 from hyperir.train.data import SETS
@@ -53,7 +54,7 @@ class ModelRecipe(Config):
         query_length: tokens of a query, at most; None keeps the start's.
         document_length: tokens of a document, at most; None keeps the start's.
         dropout: of the transformers; None keeps theirs.
-        pool: of both sides; None keeps the start's.
+        pool: of both sides, a pooling or several side by side; None keeps the start's.
         normalize: vectors of both sides get length 1; None keeps what the start does.
         splade: make weights of terms of a masked-language model's logits; None keeps what the start makes.
     """
@@ -65,7 +66,7 @@ class ModelRecipe(Config):
     query_length: int | None = Field(default=None, ge=4)
     document_length: int | None = Field(default=None, ge=4)
     dropout: float | None = Field(default=None, ge=0, lt=1)
-    pool: Literal["cls", "mean"] | None = None
+    pool: Pooling | tuple[Pooling, ...] | None = None
     normalize: bool | None = None
     splade: SpladeRecipe | None = None
 

@@ -28,6 +28,7 @@ def test_a_sentence_transformers_folder_tells_everything(st_folder):
     model = hyperir.encode.load(st_folder)
     assert model.document.config.model_dump() == {
         "pool": "cls",
+        "truncate": None,
         "normalize": False,
         "prompt": "passage : ",
         "max_length": 12,
@@ -97,8 +98,9 @@ def test_lower_casing_that_the_tokenizer_does_not_do(st_folder):
 @pytest.mark.parametrize(
     ("file", "values", "message"),
     [
-        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}, r"pooling of .*\n.*cls or mean\n.*max"),
-        ("1_Pooling/config.json", {"pooling_mode": ["cls", "mean"]}, "cls, mean"),
+        ("1_Pooling/config.json", {"pooling_mode": "min"}, r"pooling of .*\n.*one or several of cls, .*\n.*min"),
+        ("1_Pooling/config.json", {"pooling_mode": ["cls", "median"]}, "cls, median"),
+        ("1_Pooling/config.json", {}, r"pooling of .*\n.*\n.*none"),
         ("1_Pooling/config.json", {"pooling_mode": "mean", "include_prompt": False}, "leaves the prompt out"),
         ("config_sentence_transformers.json", {"similarity_fn_name": "manhattan"}, "manhattan"),
         ("modules.json", [{"path": "", "type": "sentence_transformers.models.BoW"}], "BoW"),
