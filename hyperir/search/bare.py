@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 from collections.abc import Callable, Mapping
@@ -37,11 +38,12 @@ class Cost:
 
     Args:
         documents: in the collection.
-        index_bytes: of the vectors, or of counted words; what a strategy builds beside them is not counted.
+        index_bytes: of the vectors, or of counted words.
         build_seconds: reading and encoding or indexing the collection, and building the strategy.
         query_ms: milliseconds a query, encoding it included, queries in blocks of 64.
         scored: documents, and other points such as centroids, scored a query; the mean, over blocks of queries of
             each block's most, where inverted lists do not tell it of every query.
+        built_bytes: of what the strategy built beside the vectors, and keeps on disk where there is an index.
     """
 
     documents: int
@@ -49,6 +51,7 @@ class Cost:
     build_seconds: float
     query_ms: float
     scored: float
+    built_bytes: int = 0
 
 
 class Bare:
@@ -79,8 +82,25 @@ class Bare:
         self.show_progress = show_progress
         encoder: Encoder[Any] = load(model) if isinstance(model, str) else model
         self._held = _Encoded(encoder, collection, batch_size, show_progress)
-        self._exact = self._held.searcher(AUTO)
+        self._exact, _ = self._held.searcher(AUTO)
         self._seconds = time.perf_counter() - start
+
+    def beside(self, model: Encoder[Any]) -> Bare:
+        """The same documents under another model's queries, without encoding them again.
+
+        Raises:
+            InputError: the other model makes other representations of documents.
+        """
+        if self._held.encoder.fingerprint != model.fingerprint:
+            raise InputError(
+                "these documents were made by another model",
+                expected="a model with the same documents' side",
+                got=repr(model.name),
+            )
+        other = copy.copy(self)
+        other._held = self._held.under(model)
+        other._exact, _ = other._held.searcher(AUTO)
+        return other
 
     def answer(self, texts: list[str], k: int) -> list[dict[str, float]]:
         """The k best documents of every text for certain, as document id -> score in rank order."""
@@ -101,7 +121,7 @@ class Bare:
             CapabilityError: the strategy cannot serve the model's relevance function.
         """
         start = time.perf_counter()
-        search = self._held.searcher(strategy)
+        search, size = self._held.searcher(strategy)
         scored = 0
 
         def answer(texts: list[str]) -> list[dict[str, float]]:
@@ -118,7 +138,7 @@ class Bare:
         run = run_of(queries, answer, show_progress=self.show_progress)
         seconds = time.perf_counter() - start
         n = max(len(queries), 1)
-        return run, Cost(self._held.documents, self._held.nbytes, built, 1000 * seconds / n, scored / n)
+        return run, Cost(self._held.documents, self._held.nbytes, built, 1000 * seconds / n, scored / n, size)
 
 
 def check_strategy(model: str, strategy: Mapping[str, Any] | str, *, where: str = "") -> None:
@@ -170,16 +190,23 @@ class _Encoded:
                 fix="try again when nobody writes to it",
             )
         # One that must know what is searched, as words must, knows it now.
-        self._encoder = encoder.fitted(held.docs) if isinstance(encoder, Fitting) else encoder
+        self.encoder = encoder.fitted(held.docs) if isinstance(encoder, Fitting) else encoder
         self._ids, self._docs = list(places), held
         self.documents, self.nbytes = found.documents, held.docs.nbytes
 
-    def searcher(self, strategy: Mapping[str, Any] | str) -> _Search:
+    def under(self, encoder: Encoder[Any]) -> _Encoded:
+        """The same documents, for another model's queries."""
+        other = copy.copy(self)
+        other.encoder = encoder.fitted(self._docs.docs) if isinstance(encoder, Fitting) else encoder
+        return other
+
+    def searcher(self, strategy: Mapping[str, Any] | str) -> tuple[_Search, int]:
+        """What searches, and the bytes of what was built for it."""
         terms = isinstance(self._docs.docs, Sparse)
-        built = self._docs.searched(("inverted" if terms else "exact") if strategy == AUTO else strategy)
+        built, size = self._docs.searched(("inverted" if terms else "exact") if strategy == AUTO else strategy)
 
         def search(texts: list[str], k: int) -> tuple[list[dict[str, float]], int]:
-            f = self._encoder.encode_query(texts, show_progress_bar=False)
+            f = self.encoder.encode_query(texts, show_progress_bar=False)
             # Lists are added up query by query anyway, and so each says how long its own were.
             parts = [f[slice(q, q + 1)] for q in range(len(texts))] if terms else [f]
             answers = [without_strangers(part, built.search(part, k)) for part in parts]
@@ -190,4 +217,4 @@ class _Encoded:
             ]
             return found, sum(hits.scored * len(hits.rows) for hits in answers)
 
-        return search
+        return search, size

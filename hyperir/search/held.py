@@ -11,7 +11,7 @@ import torch
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense, Multi, Sparse
 from hyperir.core.types import Encoder, Strategy
-from hyperir.index.strategies import STRATEGIES, check_serves
+from hyperir.index.strategies import STRATEGIES, Buildable, check_serves
 
 __all__ = ["Held"]
 
@@ -41,15 +41,20 @@ class Held:
         else:
             self._parts.append(docs)
 
-    def searched(self, strategy: Mapping[str, Any] | Config | str) -> Strategy[Any]:
-        """A strategy over them.
+    def searched(self, strategy: Mapping[str, Any] | Config | str) -> tuple[Strategy[Any], int]:
+        """A strategy over them, and the bytes of what it built beside them.
 
         Raises:
             CapabilityError: it does not serve documents of this kind.
         """
         config = STRATEGIES.parse(strategy)
         check_serves(config, {Dense: "dense", Multi: "multi", Sparse: "sparse"}[type(self.docs)])
-        return STRATEGIES.build(config, docs=self.docs)
+        member: Any = STRATEGIES[str(config.model_dump(include={"type"})["type"])]
+        if not isinstance(member, Buildable):
+            return STRATEGIES.build(config, docs=self.docs), 0
+        built = member.build(config, self.docs)
+        size = sum(tensor.nbytes for tensor in built.values())
+        return STRATEGIES.build(config, docs=self.docs, built=built), size
 
     @cached_property
     def docs(self) -> Dense | Multi | Sparse:

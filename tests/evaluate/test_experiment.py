@@ -8,7 +8,8 @@ import yaml
 from tiny_models import HYPER, make_model
 
 from hyperir.core.errors import CollectionError, ConfigError, InputError
-from hyperir.evaluate.experiment import read_plan, run_experiment, work
+from hyperir.evaluate.experiment import read_plan, run_experiment
+from hyperir.search import shared
 
 WORDS = ["apple", "banana", "cherry", "damson", "elder", "fig", "grape", "hazel"]
 
@@ -61,7 +62,7 @@ def test_the_table_is_filled_and_kept(place, monkeypatch):
     assert 0 < found.cells["cells", "nuts"].cost.scored <= 3 + 2
     assert [pair.b for pair in found.compared["nuts"].pairs] == ["words"] * 4
 
-    monkeypatch.setattr(work, "Bare", None)  # nothing is searched again
+    monkeypatch.setattr(shared, "Bare", None)  # nothing is searched again
     again = run(file)
     for key, cell in found.cells.items():
         assert again.cells[key].cost == cell.cost
@@ -75,8 +76,13 @@ def test_what_changed_or_was_damaged_is_worked_out_again(place, monkeypatch):
     del plan["systems"]["cells"], plan["collections"]["nuts"]
     first = run(write(file.parent, plan))
     searched = []
-    bare = work.Bare
-    monkeypatch.setattr(work, "Bare", lambda model, *rest, **more: searched.append(model) or bare(model, *rest, **more))
+    bare = shared.Bare
+
+    def noted(model, *rest, **more):
+        searched.append(model if isinstance(model, str) else model.name)
+        return bare(model, *rest, **more)
+
+    monkeypatch.setattr(shared, "Bare", noted)
     kept = file.with_suffix(".results") / f"{first.cells['words', 'fruit'].kept}.trec.gz"
     kept.write_bytes(kept.read_bytes()[:-9])
     assert run(file).cells["words", "fruit"].scores == first.cells["words", "fruit"].scores
@@ -157,3 +163,37 @@ def test_files_that_are_no_experiment(tmp_path):
     (tmp_path / "paper.yaml").write_text("just words")
     with pytest.raises(ConfigError, match="no experiment"):
         read_plan(tmp_path / "paper.yaml")
+
+
+def test_systems_with_one_documents_side_share_its_vectors(place, monkeypatch):
+    file, plan = place
+    make_model("dot").save_pretrained(file.parent / "other")  # the same transformer
+    make_model("dot", seed=1).save_pretrained(file.parent / "another")
+    names = ["another", "model", "other"]
+    plan["systems"] = {name: {"model": name} for name in names} | {"half": {"model": "other", "dtype": "bfloat16"}}
+    encoded = []
+    bare = shared.Bare
+    monkeypatch.setattr(
+        shared, "Bare", lambda model, *rest, **more: encoded.append(model) or bare(model, *rest, **more)
+    )
+    found = run(write(file.parent, plan))
+    assert found.failures == {}
+    assert len(found.cells) == 8
+    assert len(encoded) == 3 * 2, "another, model and other together, and other in bfloat16; on two collections"
+    monkeypatch.setattr(shared, "Bare", bare)
+    alone = run_experiment(
+        read_plan(write(file.parent, plan | {"systems": {"other": {"model": "other"}}})),
+        file.parent / "alone",
+        beside=file.parent,
+        show_progress=False,
+    )
+    assert alone.cells["other", "fruit"].scores.means() == found.cells["other", "fruit"].scores.means()
+
+
+def test_words_by_configuration_and_no_folder_of_their_name(place):
+    file, plan = place
+    (file.parent / "bm25").mkdir()
+    plan["systems"] = {"words": {"model": "bm25"}, "plus": {"model": "bm25:variant=bm25+"}}
+    found = run(write(file.parent, plan))
+    assert found.failures == {}
+    assert found.cells["plus", "fruit"].kept != found.cells["words", "fruit"].kept

@@ -68,6 +68,25 @@ def test_a_model_is_encoded_once_and_searched_by_several_strategies(model):
     assert held.run({}, 5)[0] == {}
 
 
+def test_the_documents_serve_another_model_of_the_same_side():
+    first, second = make_model("dot"), make_model(HYPER)
+    held = bare(first, ROWS, ROWS, [])  # a third reading would find nothing
+    found, _ = held.beside(second).run(QUERIES, 5)
+    expected, _ = bare(second, ROWS).run(QUERIES, 5)
+    assert found == expected
+    assert held.run(QUERIES, 5)[0] != found
+    for other in (held, bare("bm25", ROWS)):
+        with pytest.raises(InputError, match="made by another model"):
+            other.beside(make_model("dot", seed=1))
+
+
+def test_what_a_strategy_builds_is_counted_beside_the_vectors(model):
+    held = bare(model, ROWS)
+    assert held.run(QUERIES, 5)[1].built_bytes == 0
+    cells = {"type": "ivf", "cells": 4, "probes": 1}
+    assert held.run(QUERIES, 5, strategy=cells)[1].built_bytes >= 4 * model.width * 4
+
+
 def test_bm25_by_its_name_is_bm25s():
     found, _ = bare("bm25", ROWS).run(QUERIES, 3)
     hits = BM25(ROWS).search(list(QUERIES.values()), 3)

@@ -1,5 +1,6 @@
 """A made-up collection whose queries share words with their documents, a tiny model, and an index of it."""
 
+import itertools
 import json
 import os
 import random
@@ -32,6 +33,26 @@ def make_world(folder):
     make_model("dot").save_pretrained(folder / "model")
     index = hyperir.Index.create(folder / "my.index", str(folder / "model"))
     index.add(hyperir.open_collection(folder / "data").documents(), show_progress=False)
+    return folder
+
+
+def make_foreign(folder):
+    """Documents of three words out of eight; queries of their translations into eight other words, in another order."""
+    words = [word for word in WORDS if len(word) > 1]
+    there, here = words[:8], words[8:16]
+    chosen = list(itertools.combinations(range(8), 3))
+    (folder / "qrels").mkdir()
+    documents = [{"_id": f"d{i}", "text": " ".join(there[w] for w in own)} for i, own in enumerate(chosen)]
+    queries = []
+    for split, orders in (("train", [(0, 1, 2), (2, 0, 1), (1, 2, 0)]), ("dev", [(2, 1, 0)])):
+        lines = ["query-id\tcorpus-id\tscore"]
+        for i, own in enumerate(chosen):
+            for order in orders:
+                queries.append({"_id": f"q{len(queries)}", "text": " ".join(here[own[place]] for place in order)})
+                lines.append(f"q{len(queries) - 1}\td{i}\t1")
+        (folder / "qrels" / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    for name, rows in (("corpus", documents), ("queries", queries)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     return folder
 
 

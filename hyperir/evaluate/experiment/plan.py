@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -23,10 +23,12 @@ class SystemPlan(Config):
         model: what `hyperir.load` takes: a bundled model, a folder, a hub id, "bm25", "tfidf:smart=ltc.ltc".
         strategy: how it searches: a name, or a configuration such as {"type": "ivf", "probes": 16}; "auto" finds the
             best for certain.
+        dtype: of a model's transformer, as of `hyperir.load`; None takes it as it was saved.
     """
 
     model: str
     strategy: str | dict[str, Any] = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] | None = None
 
 
 class CollectionPlan(Config):

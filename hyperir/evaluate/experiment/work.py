@@ -7,13 +7,12 @@ from pathlib import Path
 
 from hyperir.core.errors import HyperIRError
 from hyperir.corpus import open_collection
-from hyperir.corpus.collection import Collection
 from hyperir.evaluate.experiment.cells import Cell, Cells, fingerprint
 from hyperir.evaluate.experiment.plan import Plan, SystemPlan
 from hyperir.evaluate.experiment.results import Measured, Results
 from hyperir.evaluate.measures import evaluate
 from hyperir.evaluate.systems import compare_systems
-from hyperir.search.bare import Bare
+from hyperir.search.shared import Shared, Shelf, counts_words
 
 __all__ = ["run_experiment"]
 
@@ -22,7 +21,7 @@ def run_experiment(plan: Plan, folder: str | Path, *, beside: str | Path = ".", 
     """Fill the table; cells that `folder` holds from an earlier run of the same configuration are not worked out again.
 
     A cell that fails, for example since a strategy cannot serve a relevance function, is told and left empty; the
-    others go on. Systems with the same model share its vectors, of one collection at a time.
+    others go on. Systems with the same documents' side share its vectors, of one collection at a time.
 
     Args:
         plan: what is run.
@@ -39,46 +38,46 @@ def run_experiment(plan: Plan, folder: str | Path, *, beside: str | Path = ".", 
     collections = {name: open_collection(source) for name, source in sources.items()}
     qrels = {name: collections[name].qrels(one.split) for name, one in plan.collections.items()}
     results = Results(plan, {}, {}, {}, {})
+    models = Shelf()
     for name, collection in collections.items():
-        queries = collection.queries(plan.collections[name].split)
+        where = plan.collections[name]
+        queries = collection.queries(where.split)
         results.texts[name] = queries
-        held: tuple[str, Bare] | None = None  # the last model and its documents
-        order = sorted(plan.systems.items(), key=lambda item: item[1].model)  # a model's systems one after another
-        for system_name, system in order:
-            key = fingerprint(system, plan.collections[name], sources[name], plan.k)
-            where = f"{system_name} on {name}"
-            cell = cells.get(key)
-            if cell is None:
-                if show_progress:
-                    print(f"{where}: running", file=sys.stderr)
-                try:
-                    if held is None or held[0] != system.model:
-                        held = None  # two collections' vectors are never held at once
-                        held = system.model, _bare(system, collection, plan.batch_size, show_progress)
-                    cell = Cell(*held[1].run(queries, plan.k, strategy=system.strategy))
-                    cells.keep(
-                        key, cell, {"system": {system_name: system.model_dump()}, "collection": {name: sources[name]}}
-                    )
-                except HyperIRError as error:
-                    results.failures[system_name, name] = str(error)
-                    print(f"{where}: failed\n{error}", file=sys.stderr)
-                    continue
-            elif show_progress:
-                print(f"{where}: kept from before", file=sys.stderr)
-            scores = evaluate(qrels[name], cell.run, plan.measures_for(name))
-            results.cells[system_name, name] = Measured(scores, cell.cost, kept=key)
+        keys = {one: fingerprint(system, where, sources[name], plan.k) for one, system in plan.systems.items()}
+        found = {one: cells.get(key) for one, key in keys.items()}
+        missing = {one: plan.systems[one] for one, cell in found.items() if cell is None}
+        held = Shared(models, collection, plan.batch_size, show_progress)
+        # Systems that share their documents one after another, and of these a model's.
+        for one, system in sorted(
+            missing.items(), key=lambda item: (models.side(item[1].model, item[1].dtype), str(item[1].model))
+        ):
+            if show_progress:
+                print(f"{one} on {name}: running", file=sys.stderr)
+            try:
+                cell = Cell(*held.bare(system.model, system.dtype).run(queries, plan.k, strategy=system.strategy))
+                told = {"system": {one: system.model_dump()}, "collection": {name: sources[name]}}
+                cells.keep(keys[one], cell, told)
+                found[one] = cell
+            except HyperIRError as error:
+                results.failures[one, name] = str(error)
+                print(f"{one} on {name}: failed\n{error}", file=sys.stderr)
+        if show_progress and len(missing) < len(found):
+            kept = ", ".join(one for one in found if one not in missing)
+            print(f"{name}: kept from before: {kept}", file=sys.stderr)
+        for one, done in found.items():
+            if done is not None:
+                scores = evaluate(qrels[name], done.run, plan.measures_for(name))
+                results.cells[one, name] = Measured(scores, done.cost, kept=keys[one])
         finished = {one: results.cells[one, name].scores for one in plan.systems if (one, name) in results.cells}
         if len(finished) > 1 and plan.reference in finished:
             results.compared[name] = compare_systems(finished, baseline=plan.reference, seed=plan.seed)
     return results
 
 
-def _bare(system: SystemPlan, collection: Collection, batch_size: int, show_progress: bool) -> Bare:
-    return Bare(system.model, collection, batch_size=batch_size, show_progress=show_progress)
-
-
 def _placed(system: SystemPlan, beside: Path) -> SystemPlan:
     """A model folder counts from the experiment file's folder too."""
+    if counts_words(system.model):
+        return system
     near = beside / Path(system.model).expanduser()
     return system.model_copy(update={"model": str(near)}) if near.is_dir() else system
 
