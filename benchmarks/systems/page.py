@@ -9,6 +9,7 @@ from hyperir.evaluate.holm import holm
 
 TEMPLATE = Path(__file__).parent / "template.md"
 MAIN = "nDCG@10"
+LOWEST = 0.45  # what is below is not in the picture
 BASELINES = {"BM25": "b", "inner product": "i"}
 COLOURS = {"words": "#5b6770", "terms": "#b8860b", "vector": "#1f77b4", "token vectors": "#c0392b"}
 KINDS = {
@@ -157,16 +158,22 @@ def draw(results, systems, collections, path):
     axes = figure.add_subplot()
     shown = [s for s in systems if mean(results, s, collections, MAIN) is not None]
     points = {s: (a_document(results, s, collections), mean(results, s, collections, MAIN)) for s in shown}
+    points = {s: point for s, point in points.items() if point[1] > LOWEST}
     for system, (x, y) in points.items():
         axes.plot(x, y, "o", markersize=8, color=COLOURS[KINDS[system]])
     last = {}
     for system, (x, y) in sorted(points.items(), key=lambda item: item[1][1]):
-        at = max(y, last.get(round(x, -2), 0) + 0.012)  # names of points above each other stand above each other
-        last[round(x, -2)] = at
-        axes.annotate(system, (x, at), xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)
+        kind = KINDS[system]
+        left = kind == "vector"  # as wide as words are, so that their names go the other way
+        at = max(y, last.get(kind, 0) + 0.011) if kind != "token vectors" else y
+        last[kind] = at
+        side = "right" if left else "left"
+        offset = (-9 if left else 9, 0)
+        axes.annotate(system, (x, at), xytext=offset, textcoords="offset points", ha=side, va="center", fontsize=9)
     axes.set_xscale("log")
     low, high = min(x for x, _ in points.values()), max(x for x, _ in points.values())
-    axes.set_xlim(low / 1.5, high * 4)
+    axes.set_xlim(low / 4, high * 3)
+    axes.set_ylim(LOWEST, max(y for _, y in points.values()) + 0.03)
     axes.set_xlabel("bytes a document that a search reads")
     axes.set_ylabel(f"{MAIN}, mean of {len(collections)} collections")
     axes.grid(alpha=0.25)

@@ -75,7 +75,8 @@ def main():
     if not options.no_page:
         taught = {name: training.facts(name, work) for name in needed.values() if name is not None}
         write_pages(results, needed, taught, options.output)
-        (options.output / "results.json").write_text(json.dumps(results.as_dict(), indent=1) + "\n")
+        told = json.dumps(results.as_dict(), indent=1).replace(f"{work}/", "")  # places are those in WORK
+        (options.output / "results.json").write_text(told + "\n")
 
 
 if __name__ == "__main__":
