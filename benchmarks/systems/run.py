@@ -21,8 +21,8 @@ PLAID = {"type": "plaid", "bits": 2, "scores": "residuals"}
 # Name in the tables -> the system, and the training that it needs.
 SYSTEMS = {
     "BM25": ({"model": "bm25"}, None),
-    "BM25+": ({"model": {"type": "bm25", "variant": "bm25+"}}, None),
-    "TF-IDF": ({"model": {"type": "tfidf", "smart": "lnc.ltc"}}, None),
+    "BM25+": ({"model": "bm25:variant=bm25+"}, None),
+    "TF-IDF": ({"model": "tfidf:smart=lnc.ltc"}, None),
     "SNRM": ({"model": "models/snrm", "strategy": "inverted"}, "snrm"),
     "SPLADE": ({"model": "models/splade", "strategy": "inverted"}, "splade"),
     "inner product": ({"model": "minilm"}, None),
@@ -38,7 +38,7 @@ def plan(names, collections):
     systems = {}
     for name in names:
         system = dict(SYSTEMS[name][0])
-        if isinstance(system["model"], str) and system["model"] not in ("bm25", "models/snrm"):
+        if not system["model"].startswith(("bm25", "tfidf", "models/snrm")):
             system["dtype"] = "bfloat16"
         systems[name] = system
     return Plan.parse(
