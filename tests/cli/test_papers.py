@@ -93,7 +93,7 @@ def test_an_experiment_from_a_file(place):
     assert "ms/query" in done.stdout
     assert "<h2>made</h2>" in (place / "experiment.html").read_text()
     again = here("experiment", file, "--json")
-    assert "words on made: kept from before" in again.stderr
+    assert "made: kept from before: words" in again.stderr
     assert [cell["system"] for cell in json.loads(again.stdout)["cells"]] == ["words"]
     assert here("experiment", file, "--latex").stdout.count(r"\begin{table}") == 3
 
