@@ -63,6 +63,7 @@ def test_its_configuration(minilm):
         "project": None,
         "tokens": None,
         "terms": None,
+        "truncate": None,
     }
     assert minilm.relevance_config.type == "dot"
     assert (minilm.width, minilm.name, minilm.trained) == (384, "all-MiniLM-L6-v2", True)
