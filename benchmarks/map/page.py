@@ -13,6 +13,7 @@ from scipy.stats import ttest_rel
 
 from benchmarks.map import conditions
 from benchmarks.map.forms import INNER
+from benchmarks.map.run import REGIMES
 from hyperir.evaluate.holm import holm
 
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
@@ -106,7 +107,8 @@ def heat(cells, file):
     for (regime, name, width, form, test), (gain, p) in told.items():
         at = rows.index((regime, name, width, test)), forms.index(form)
         shown[at] = gain
-        axis.text(at[1], at[0], f"{gain:+.1f}" + ("*" if p < 0.05 else ""), ha="center", va="center", fontsize=7)
+        told_as, ink = f"{gain:+.1f}" + ("*" if p < 0.05 else ""), "white" if abs(gain) > 7 else "black"
+        axis.text(at[1], at[0], told_as, ha="center", va="center", fontsize=7, color=ink)
     image = axis.imshow(shown, cmap="RdBu", vmin=-10, vmax=10, aspect="auto")
     axis.set_xticks(range(len(forms)), forms, rotation=20, ha="right", fontsize=8)
     labels = [f"{regime}: {name}, {width}, {SEEN_AS.get(test, test)}" for regime, name, width, test in rows]
@@ -134,7 +136,7 @@ def curves(cells, file):
             style = "--" if form in ("as it comes", "product quantisation") else "-"
             axis.plot(*zip(*points, strict=True), style, marker="o", markersize=3, label=form)
         axis.set_xscale("log", base=2)
-        axis.set_xlabel("bytes a document (a number is a byte)")
+        axis.set_xlabel("bytes a document, if a number takes one")
         axis.set_ylabel("RR@10, new documents")
         axis.set_title(name, fontsize=9)
         axis.grid(alpha=0.3)
@@ -147,18 +149,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("collections", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("-o", "--pictures", type=Path, required=True)
+    parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     cells, rates = read(options.work / "results.jsonl")
-    for regime in dict.fromkeys(where[0] for where in cells):
-        print(f"\n## {regime}\n{table(cells, rates, regime)}")
-    if ("conditions", "paragraphs", 384) in cells:
-        print(
-            "\n## by condition\n\n" + kinds(cells, conditions.paragraphs(options.collections, options.work / "worlds"))
-        )
-    heat(cells, options.pictures / "map.png")
-    if any(where[0] == "narrow" for where in cells):
-        curves(cells, options.pictures / "map-bytes.png")
+    page = Path(__file__).with_name("template.md").read_text(encoding="utf-8")
+    for regime in REGIMES:
+        told = table(cells, rates, regime) or "\nNot measured yet."
+        page = page.replace(f"<!-- {regime} -->", told.strip())
+    world = conditions.paragraphs(options.collections, options.work / "worlds")
+    page = page.replace("<!-- kinds -->", kinds(cells, world))
+    (options.output / "when-to-use.md").write_text(page, encoding="utf-8")
+    heat(cells, options.output / "pictures" / "map.png")
+    curves(cells, options.output / "pictures" / "map-bytes.png")
 
 
 if __name__ == "__main__":

@@ -154,9 +154,11 @@ def cell(results, regime, name, world, task, width, forms):
     """All forms of one regime, collection and width."""
     key = f"{regime}|{name}|{width}"
     results.get(f"{key}|as it comes", lambda: {"tests": untrained(world, width)})
-    maps = chosen(results, key, world, task, width, INNER, [(rate, rate) for rate in MAPS])
+    best, _ = chosen(results, key, world, task, width, INNER, [(rate, rate) for rate in MAPS])
+    # What suits the inner product's maps may be too much beside a network.
+    maps = (MAPS[1], best) if best > MAPS[1] else (best,)
     for form in track([form for form in forms if form != INNER], key):
-        chosen(results, key, world, task, width, form, [(maps[0], rate) for rate in REST])
+        chosen(results, key, world, task, width, form, [(one, rate) for one in maps for rate in REST])
 
 
 def chosen(results, key, world, task, width, form, pairs):
@@ -170,8 +172,10 @@ def chosen(results, key, world, task, width, form, pairs):
         return made["valid"]
 
     best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
-    while best == pairs[-1] and len(pairs) < 2 * len(REST):  # the best may lie beyond
-        pairs = [*pairs, (best[0] if form != INNER else 3 * best[0], 3 * best[1])]
+    for _ in REST:
+        if best[1] < max(rate for _, rate in pairs):
+            break
+        pairs = [*pairs, (3 * best[0] if form == INNER else best[0], 3 * best[1])]  # the best may lie beyond
         best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
     for seed in SEEDS[1:]:
         one(best, seed)
