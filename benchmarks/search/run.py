@@ -98,6 +98,7 @@ def main():
     parser.add_argument("--seed", type=int, default=0, help="of the queries that are drawn")
     parser.add_argument("--training", type=int, default=0, help="training queries, from which bipartite is built")
     parser.add_argument("--brief", action="store_true", help="the paper's and the quickest first-order searches only")
+    parser.add_argument("--only", nargs="+", help="strategies, by name; the paper's is tried beside them")
     parser.add_argument("--depths", type=int, nargs="+", default=[10, 1000])
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
@@ -117,6 +118,8 @@ def main():
         index = hyperir.Index.open(options.index, hyperir.load(str(folder)))
         for k in options.depths:
             tried = brief(k) if options.brief else settings(k, training)
+            if options.only:
+                tried = [PAPER, *(setting for setting in tried if setting["type"] in options.only)]
             found = bench(index, queries, qrels, strategies=tried, ks=(k,), training=training, saved=True)
             target = options.output / f"{folder.name}-{k}"
             target.mkdir(exist_ok=True)
