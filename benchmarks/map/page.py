@@ -115,7 +115,7 @@ def heat(cells, file):
     axis.set_yticks(range(len(rows)), labels, fontsize=7)
     axis.set_title("Points gained on the inner product (* p < .05 after Holm)", fontsize=9)
     fig.colorbar(image, shrink=0.5)
-    fig.savefig(file, dpi=140)
+    fig.savefig(file, dpi=110)
     plt.close(fig)
 
 
@@ -141,7 +141,7 @@ def curves(cells, file):
         axis.set_title(name, fontsize=9)
         axis.grid(alpha=0.3)
     axes[0][0].legend(fontsize=7)
-    fig.savefig(file, dpi=140)
+    fig.savefig(file, dpi=110)
     plt.close(fig)
 
 
