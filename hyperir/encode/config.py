@@ -19,6 +19,7 @@ __all__ = [
     "TextEncoderConfig",
     "TokensConfig",
     "Untrained",
+    "WordsConfig",
 ]
 
 FORMAT = "hyperir-model"
@@ -62,6 +63,26 @@ class TokensConfig(Config):
     skip: tuple[str, ...] = ()
 
 
+class WordsConfig(Config):
+    """How one side sketches a text's words, see :mod:`hyperir.encode.words`.
+
+    Args:
+        side: "document", whose counts saturate as in BM25; or "query", whose vector is divided by its weights' sum.
+        width: D of the sketch.
+        scale: of queries' vectors: what all of a query's words, once in a document of mean length, add to its score.
+        k1: of documents; the smaller, the sooner a repeated token counts no more.
+        b: of documents; from 0, their length does not matter, to 1.
+        length: tokens of a document, on average.
+    """
+
+    side: Literal["query", "document"]
+    width: int = Field(ge=1)
+    scale: float = Field(default=0.25, gt=0)
+    k1: float = Field(default=1.2, ge=0)
+    b: float = Field(default=0.75, ge=0, le=1)
+    length: float = Field(default=100.0, gt=0)
+
+
 class TextEncoderConfig(Config):
     """How one side, queries or documents, turns token states into vectors.
 
@@ -77,6 +98,7 @@ class TextEncoderConfig(Config):
             before they get length 1; None leaves them as wide as the states.
         tokens: a vector of every token instead of one of the text; None for one of the text.
         terms: weights of a vocabulary's terms in place of a vector; then `pool` is not used.
+        words: a sketch of the text's words beside its vector, not normalised; None for none.
     """
 
     pool: Pooling | tuple[Pooling, ...] = "mean"
@@ -87,6 +109,7 @@ class TextEncoderConfig(Config):
     project: int | None = Field(default=None, ge=1)
     tokens: TokensConfig | None = None
     terms: TermsConfig | None = None
+    words: WordsConfig | None = None
 
     @model_validator(mode="after")
     def _terms_alone(self) -> TextEncoderConfig:
@@ -94,6 +117,8 @@ class TextEncoderConfig(Config):
             raise ValueError("terms: their weights are neither normalised nor projected")
         if self.truncate is not None and (self.terms is not None or self.tokens is not None):
             raise ValueError("truncate: vectors are cut where a text has one")
+        if self.words is not None and not (self.terms is None and self.tokens is None and self.project is None):
+            raise ValueError("words: they stand beside one vector of a text, which is not projected")
         if self.pool == ():
             raise ValueError("pool: at least one")
         if self.terms is not None and self.tokens is not None:

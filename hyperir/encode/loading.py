@@ -185,23 +185,19 @@ def _read_ours(
         seed=seed,
         name=name,
     )
-    for prefix, side in (("document_projection", model.document), ("query_projection", model.query)):
-        if side.projection is not None:
-            _fill_projection(side.projection, _under(prefix, tensors), folder, prefix)
-    for prefix, side in (("document_terms", model.document), ("query_terms", model.query)):
-        if side.terms is not None and side.terms.weights is not None:
-            terms = _under(prefix, tensors)
-            _fill_terms(side, {"weight": terms["weights"]} if "weights" in terms else {}, folder)
+    for prefix, side in (("document", model.document), ("query", model.query)):
+        for part, module in side.parts.items():
+            _fill(module, _under(f"{prefix}_{part}", tensors), f"{prefix}_{part}", folder)
     _fill_relevance(model, _under("relevance", tensors), config, folder)
     return model.eval()
 
 
-def _fill_projection(projection: nn.Linear, weights: dict[str, Tensor], folder: Path, what: str) -> None:
-    expected = tuple(projection.weight.shape)
+def _fill(module: nn.Module, weights: dict[str, Tensor], what: str, folder: Path) -> None:
+    expected = {key: tuple(value.shape) for key, value in module.state_dict().items()}
     got = {key: tuple(value.shape) for key, value in weights.items()}
-    if got != {"weight": expected}:
-        raise ModelError(f"the {what} in {folder} does not fit", expected=f"weight of {expected}", got=str(got))
-    projection.load_state_dict(weights)
+    if got != expected:
+        raise ModelError(f"the {what} in {folder} does not fit", expected=str(expected), got=str(got))
+    module.load_state_dict(weights)
 
 
 def _fill_terms(side: TextEncoder, weights: dict[str, Tensor], where: Path) -> None:

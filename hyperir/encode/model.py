@@ -108,12 +108,12 @@ class Model(nn.Module):
         serves the other.
         """
         # Without what is not there: a newer release with more options still knows the indexes of an older one.
-        side = json.dumps(_without(self.document.config, "truncate", "project", "tokens", "terms"), sort_keys=True)
+        optional = ("truncate", "project", "tokens", "terms", "words")
+        side = json.dumps(_without(self.document.config, *optional), sort_keys=True)
         digest = sha256(f"{side}\n{self.document.backbone.fingerprint}".encode())
-        if self.document.projection is not None:
-            digest.update(self.document.projection.weight.detach().cpu().contiguous().numpy().tobytes())
-        if self.document.terms is not None and self.document.terms.weights is not None:
-            digest.update(self.document.terms.weights.detach().cpu().numpy().tobytes())
+        for part in self.document.parts.values():
+            for weights in part.state_dict().values():
+                digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
     def encode_document(
@@ -301,10 +301,8 @@ class Model(nn.Module):
         tensors = {f"relevance.{key}": value for key, value in _cast(self.relevance.state_dict(), dtype).items()}
         sides = {"backbone": self.document.backbone} | ({} if self.shared else {"query_backbone": self.query.backbone})
         for prefix, side in (("document", self.document), ("query", self.query)):
-            if side.projection is not None:
-                tensors[f"{prefix}_projection.weight"] = side.projection.weight
-            if side.terms is not None and side.terms.weights is not None:
-                tensors[f"{prefix}_terms.weights"] = side.terms.weights
+            for name, part in side.parts.items():
+                tensors |= {f"{prefix}_{name}.{key}": value for key, value in part.state_dict().items()}
         folder.mkdir(parents=True, exist_ok=True)
         for prefix, backbone in sides.items():
             if _is_own(backbone, with_backbone):

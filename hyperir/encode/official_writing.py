@@ -53,6 +53,7 @@ def _check(model: Model, config: dict[str, Any]) -> None:
         "vectors that are not normalised": not (model.query.config.normalize or model.document.config.normalize),
         "no prompts": not (model.query.config.prompt or model.document.config.prompt),
         "no projection": model.document.projection is None,
+        "no words": model.document.words is None,
         "whole vectors": model.document.config.truncate is None,
     }
     wrong = [what for what, good in fine.items() if not good]

@@ -18,6 +18,7 @@ from hyperir.encode.pool import mean, pooled
 from hyperir.encode.terms import Terms
 from hyperir.encode.token_rules import TokenRules
 from hyperir.encode.tokenizer import TokenBatch, batches
+from hyperir.encode.words import Words
 
 __all__ = ["TextEncoder"]
 
@@ -46,6 +47,7 @@ class TextEncoder(nn.Module):
         self.config = config
         self.terms = None if config.terms is None else Terms(config.terms, backbone.head)
         self.rules = None if config.tokens is None else TokenRules(config.tokens, backbone.tokenizer)
+        self.words = None if config.words is None else Words(config.words, backbone.tokenizer)
         possible = self._side_by_side * backbone.width
         if config.truncate is not None and config.truncate > possible:
             raise InputError(
@@ -62,7 +64,14 @@ class TextEncoder(nn.Module):
         """D of the vectors; V where there are weights of terms."""
         if self.terms is not None:
             return self.terms.size
-        return self._pooled_width if self.config.project is None else self.config.project
+        beside = 0 if self.config.words is None else self.config.words.width
+        return beside + (self._pooled_width if self.config.project is None else self.config.project)
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """What the side has besides its transformer, by the names under which its weights are saved."""
+        parts = {"projection": self.projection, "terms": self.terms, "words": self.words}
+        return {name: part for name, part in parts.items() if part is not None}
 
     @property
     def _pooled_width(self) -> int:
@@ -98,6 +107,8 @@ class TextEncoder(nn.Module):
             vectors = F.normalize(vectors, dim=-1)
         if self.projection is not None:
             vectors = self.projection(vectors)
+        if self.words is not None:
+            vectors = torch.cat([vectors, self.words(ids, mask)], dim=-1)
         return States(tokens, real, vectors)
 
     def _of_tokens(self, rules: TokenRules, ids: Tensor, mask: Tensor | None) -> States:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,19 @@ class TextTokenizer:
         self.tokenizer.no_truncation()
         self.pad_id = pad_id
         self._cut: dict[int, Tokenizer] = {}
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """Every token's text, V of them, in the order of their ids; "" for ids that none has."""
+        by_id = {number: token for token, number in self.tokenizer.get_vocab(with_added_tokens=True).items()}
+        return tuple(by_id.get(number, "") for number in range(max(by_id, default=-1) + 1))
+
+    @cached_property
+    def special(self) -> Tensor:
+        """(V,) boolean: tokens that stand for no text: padding, and what surrounds every text, as [CLS]."""
+        special = torch.zeros(len(self.tokens), dtype=torch.bool)
+        special[[self.pad_id, *self.tokenizer.encode("").ids]] = True
+        return special
 
     def cut_at(self, max_length: int) -> Tokenizer:
         # One copy a length, because truncation is a state of the tokenizer and two sides or threads may share this one.

@@ -20,7 +20,7 @@ def split_name(name: str) -> tuple[str, int | None]:
 
 
 def truncated(model: Model, width: int) -> Model:
-    """The same model with vectors cut to `width`, which then get length 1 where the model's do.
+    """The same model with vectors cut to `width`, which then get length 1 where the model's do; words are cut off.
 
     Args:
         model: of one vector a text, with a relevance function that learned nothing of them. It shares its transformers.
@@ -29,10 +29,10 @@ def truncated(model: Model, width: int) -> Model:
     Raises:
         InputError: vectors are not as wide, or something was learned for their whole width.
     """
-    if width < 1 or width > model.width:
-        raise InputError(
-            "vectors are cut to fewer numbers than they have", expected=f"1 to {model.width}", got=str(width)
-        )
+    words = model.document.config.words
+    widest = model.width - (0 if words is None else words.width)
+    if width < 1 or width > widest:
+        raise InputError("vectors are cut to fewer numbers than they have", expected=f"1 to {widest}", got=str(width))
     learned = any(True for _ in model.relevance.parameters()) or model.document.projection is not None
     if model.kind != "dense" or learned:
         raise InputError(
@@ -42,7 +42,7 @@ def truncated(model: Model, width: int) -> Model:
             + (", a projection" if model.document.projection is not None else ""),
         )
     document, query = (
-        TextEncoder(side.backbone, side.config.model_copy(update={"truncate": width}))
+        TextEncoder(side.backbone, side.config.model_copy(update={"truncate": width, "words": None}))
         for side in (model.document, model.query)
     )
     base, _ = split_name(model.name)

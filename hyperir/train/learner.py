@@ -157,10 +157,9 @@ def _side(
             got=str(length),
         )
     side = TextEncoder(copy.deepcopy(backbone) if own else backbone, TextEncoderConfig.parse(values))
-    if encoder.projection is not None and side.projection is not None:
-        side.projection.load_state_dict(encoder.projection.state_dict())
-    if encoder.terms is not None and side.terms is not None:
-        side.terms.load_state_dict(encoder.terms.state_dict())
+    for name, part in encoder.parts.items():
+        if name in side.parts:
+            side.parts[name].load_state_dict(part.state_dict())
     return side
 
 

@@ -35,6 +35,7 @@ def test_a_sentence_transformers_folder_tells_everything(st_folder):
         "project": None,
         "tokens": None,
         "terms": None,
+        "words": None,
     }
     assert model.query.config.prompt == "query : "
     assert model.shared

@@ -63,6 +63,7 @@ def test_its_configuration(minilm):
         "project": None,
         "tokens": None,
         "terms": None,
+        "words": None,
         "truncate": None,
     }
     assert minilm.relevance_config.type == "dot"
