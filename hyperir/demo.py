@@ -100,10 +100,10 @@ def run(folder: Path | None = None) -> Demo:
     """
     rows = list(track(open_collection("pydoc").documents(), "Collecting", unit="passages"))
     model, baseline = load_network(MODEL), load_network(BASELINE)
-    folder = _index_folder(folder, rows)
+    folder = _index_folder(folder, rows, model)
     index = _index(folder, rows, model)
     queries, qrels = _questions({row["id"] for row in rows})
-    plain = Index.open(folder, baseline)
+    plain = _plain(folder.with_suffix(".plain.index"), rows, index, baseline)
     bm25 = BM25(rows)
     measured = [
         _measure("BM25", queries, bm25),
@@ -128,9 +128,10 @@ def run(folder: Path | None = None) -> Demo:
     return Demo(python, len(rows), len(queries), shown, model.trained, systems, examples)
 
 
-def _index_folder(folder: Path | None, rows: list[Row]) -> Path:
-    """The index's name holds what was collected, so that another Python gets another index."""
-    digest = sha256("".join(f"{row['id']}\0{row['title']}\0{row['text']}\0" for row in rows).encode()).hexdigest()[:8]
+def _index_folder(folder: Path | None, rows: list[Row], model: Any) -> Path:
+    """The index's name holds what was collected and by what model: another Python or release gets another index."""
+    texts = "".join(f"{row['id']}\0{row['title']}\0{row['text']}\0" for row in rows)
+    digest = sha256((texts + model.fingerprint).encode()).hexdigest()[:8]
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hyperir"
     return (folder or cache) / f"python-{sys.version_info.major}.{sys.version_info.minor}-{digest}.index"
 
@@ -147,6 +148,18 @@ def _index(folder: Path, rows: list[Row], model: Any) -> Index:
     print(f"Encoding {len(rows):,} passages with {BASELINE}; one to two minutes on two cores", file=sys.stderr)
     index.add(rows)
     return index
+
+
+def _plain(folder: Path, rows: list[Row], index: Index, baseline: Any) -> Index:
+    """The baseline's index: its vectors are the first numbers of the model's."""
+    if (folder / "commits").is_dir():
+        plain = Index.open(folder, baseline)
+        if len(plain) == len(rows):
+            return plain
+    else:
+        plain = Index.create(folder, baseline)
+    plain.add(rows, vectors=index.store.docs[: len(rows)].vectors[:, : baseline.width])
+    return plain
 
 
 def _questions(ids: set[str]) -> tuple[dict[str, str], dict[str, dict[str, int]]]:

@@ -4,11 +4,11 @@
 
 - squad: questions of the train split -> their paragraphs. Every twentieth article is kept from training.
 - tldr-pages, scitldr: their train splits; scitldr's, which is small, three times.
-- Python's documentation, without any question about it: a sentence of a docstring -> the name with the rest of it.
-  Every twentieth passage is kept from training.
+- Python's documentation, of which nothing is learned: it stands among the documents, and of every twentieth passage a
+  sentence -> the name with the rest of it validates how a model does on what it did not learn from.
 
 The split `train` is learned from. `dev` validates: questions about the articles kept, the dev splits of tldr-pages and
-scitldr, sentences of the passages kept. Nothing of a test split is read, and no other collection.
+scitldr, sentences of Python's docstrings. Nothing of a test split is read, and no other collection.
 """
 
 import argparse
@@ -36,8 +36,12 @@ class Pool:
         self.corpus, self.pairs = {}, {"train": [], "dev": []}
 
     def add(self, split, query, name, row):
-        self.corpus[name] = {"_id": name, "title": row.get("title") or "", "text": row["text"]}
+        self.stand(name, row)
         self.pairs[split].append((query, name))
+
+    def stand(self, name, row):
+        """A document that nobody asks for, as far as this says."""
+        self.corpus[name] = {"_id": name, "title": row.get("title") or "", "text": row["text"]}
 
     def collection(self, folder, splits):
         """All judged pairs of some splits; the documents of all of them."""
@@ -82,7 +86,10 @@ def gathered(root, squad, seed):
         for _ in range(3 if split == "train" else 1):
             pool.add(split, *pair)
     for query, name, row in python_pairs(hyperir.open_collection("pydoc").documents()):
-        pool.add("dev" if kept(name) else "train", query, name, row)
+        if kept(name):
+            pool.add("dev", query, name, row)
+        else:
+            pool.stand(name, row)
     return pool
 
 

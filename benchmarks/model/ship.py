@@ -1,9 +1,10 @@
 """A trained model as it ships: only what differs from all-MiniLM-L6-v2, in half precision, with its generated card.
 
-    python benchmarks/model/ship.py RUN TABLE.json -o hyperir/data/models/hyperir-minilm
+    python benchmarks/model/ship.py RUN START TABLE.json -o hyperir/data/models/hyperir-minilm
 
-RUN is the folder that `hyperir train recipes/hyperir-minilm.yaml` made, TABLE.json what `table.py` wrote about it and
-its controls. The card holds every figure of the table with those of the other systems.
+RUN is the folder that `hyperir train recipes/hyperir-minilm.yaml` made from START, the model of `words.py`; TABLE.json
+is what `table.py` wrote about it and its controls. The card holds every figure of the table with those of the other
+systems.
 """
 
 import argparse
@@ -16,22 +17,20 @@ import yaml
 import hyperir
 from hyperir.encode.difference import replace_weights
 from hyperir.encode.model import Model
-from hyperir.encode.text_encoder import TextEncoder
 
-NAME, START = "hyperir-minilm", "all-MiniLM-L6-v2"
+NAME = "hyperir-minilm"
 DATASETS = {
     "squad": "SQuAD 1.1, train, CC BY-SA 4.0: questions and Wikipedia paragraphs",
     "tldr-pages": "tldr-pages, train, CC BY 4.0: what a command does and its page",
     "scitldr": "SciTLDR, train, Apache-2.0: one-sentence summaries and abstracts",
-    "python": "docstrings of Python 3.11.7's standard library, PSF licence, self-supervision: a sentence and the rest",
 }
 
 
-def beside_start(trained):
+def beside_start(trained, start):
     """The trained model with the start's own documents' side, and a queries' side that knows where it came from."""
-    document, query = hyperir.load(START).document, hyperir.load(START).query
+    document, query = hyperir.load(start).document, hyperir.load(start).query
     replace_weights(query.backbone, trained.query.backbone.transformer.state_dict(), trained.name)
-    model = Model(document, TextEncoder(query.backbone, trained.query.config), trained.relevance_config)
+    model = Model(document, query, trained.relevance_config)
     model.relevance.load_state_dict(trained.relevance.state_dict())
     model.trained = True
     return model
@@ -59,6 +58,7 @@ def record(run, table):
         **{f"validation {key.removeprefix('eval_')}, last": f"{value:.4f}" for key, value in validated.items()},
         "not trained on": "any test split, and scifact, nl2bash, boolq, cranfield, vaswani, medline, TREC DL 2019",
         "data": DATASETS,
+        "words counted in": "the documents above, and docstrings of Python 3.11.7's standard library (PSF licence)",
         "figures (nDCG@10 / RR@10 / R@100)": figures,
         "recipe": recipe,
         "versions": origin["versions"],
@@ -68,11 +68,12 @@ def record(run, table):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", type=Path)
+    parser.add_argument("start")
     parser.add_argument("table", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     table = json.loads(options.table.read_text())
-    model = beside_start(hyperir.load(str(options.run)))
+    model = beside_start(hyperir.load(str(options.run)), options.start)
     training = record(options.run, table)
     model.save_pretrained(options.output, with_backbone="difference", dtype=torch.float16, training=training)
     card = options.output / "README.md"

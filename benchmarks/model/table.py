@@ -96,30 +96,40 @@ def tests(by_query, pairs):
 
 def written(systems, means, found):
     """The table and the tests as markdown."""
-    heads = [
-        "BM25",
-        *(f"{name} {i}" if len(paths) > 1 else name for name, paths in systems.items() for i, _ in enumerate(paths)),
-    ]
-    paths = ["BM25", *(path for own in systems.values() for path in own)]
+    heads = {"BM25": "BM25"}
+    for name, paths in systems.items():
+        heads |= {path: f"{name}, seed {i}" if len(paths) > 1 else name for i, path in enumerate(paths)}
     lines = []
     for place, measure in enumerate((NDCG, "RR@10", "R@100")):
-        lines += [f"{measure}\n", "| | " + " | ".join(heads) + " |", "|---|" + "---|" * len(heads)]
+        lines += [f"| {measure} | " + " | ".join(heads.values()) + " |", "|---|" + "---|" * len(heads)]
         for name, values in means.items():
-            lines.append(f"| {name} | " + " | ".join(f"{values[path][place]:.4f}" for path in paths) + " |")
-        average = [sum(values[path][place] for values in means.values()) / len(means) for path in paths]
-        lines += ["| mean | " + " | ".join(f"{value:.4f}" for value in average) + " |", ""]
+            lines.append(f"| {name} | " + " | ".join(short(values[path][place]) for path in heads) + " |")
+        average = [sum(values[path][place] for values in means.values()) / len(means) for path in heads]
+        lines += ["| **mean** | " + " | ".join(f"**{short(value, 4)}**" for value in average) + " |", ""]
     for title, rows in found.items():
+        pairs = list(dict.fromkeys((row[1], row[2]) for row in rows))
         lines += [
-            f"{title}\n",
-            "| collection | model | against | difference | p | Holm | wins | losses |",
-            "|---" * 8 + "|",
+            f"{title}:\n",
+            "| | " + " | ".join(heads[a] for a, _ in pairs) + " |",
+            "|---" * (len(pairs) + 1) + "|",
         ]
-        for name, a, b, difference, p, corrected, wins, losses in rows:
-            mark = f"**{difference:+.4f}**" if corrected < LEVEL else f"{difference:+.4f}"
-            a, b = heads[paths.index(a)], heads[paths.index(b)]
-            lines.append(f"| {name} | {a} | {b} | {mark} | {p:.2g} | {corrected:.2g} | {wins} | {losses} |")
+        for name in means:
+            own = {(row[1], row[2]): tested(*row[3:6:2]) for row in rows if row[0] == name}
+            lines.append(f"| {name} | " + " | ".join(own[pair] for pair in pairs) + " |")
         lines.append("")
     return "\n".join(lines)
+
+
+def short(value, digits=3):
+    """A measure without the 0 before its point."""
+    return f"{value:.{digits}f}".removeprefix("0")
+
+
+def tested(difference, p):
+    """A difference in points with Holm's p; bold where that is small."""
+    told = "<.001" if p < 0.001 else "1" if p >= 0.9995 else short(p)
+    cell = f"{100 * difference:+.1f} ({told})"
+    return f"**{cell}**" if p < LEVEL else cell
 
 
 def main():
@@ -129,7 +139,7 @@ def main():
     parser.add_argument("systems", nargs="*", help="NAME=FOLDER,FOLDER")
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--only", nargs="*", help="these collections, to share the work between processes")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()  # systems may follow an option
     systems = {START: [START]}
     for system in options.systems:
         name, _, paths = system.partition("=")

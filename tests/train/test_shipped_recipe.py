@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import hyperir
+from hyperir.encode.hybrid import with_words
 from hyperir.train import train
 from hyperir.train.recipe import Recipe
 
@@ -77,9 +78,13 @@ def test_a_short_version_of_the_default_recipe_runs(data, tmp_path):
     validation = values.get("validation") or {}
     values["validation"] = validation | {"every": 6, "queries": 40, "documents": 40, "patience": None}
     if not joint:
-        index = hyperir.Index.create(tmp_path / "my.index", START)
-        for folder in sorted((tmp_path / "collections").iterdir()):
-            index.add(hyperir.open_collection(folder).documents(), show_progress=False)
+        folders = sorted((tmp_path / "collections").iterdir())
+        rows = [row for folder in folders for row in hyperir.open_collection(folder).documents()]
+        start = tmp_path / "start"
+        with_words(hyperir.load(START), rows).save_pretrained(start, with_backbone=False)
+        values["model"] = values["model"] | {"start": str(start)}
+        index = hyperir.Index.create(tmp_path / "my.index", str(start))
+        index.add(rows, show_progress=False)
         values["regime"] = values["regime"] | {"index": str(tmp_path / "my.index")}
     result = train(Recipe.parse(values))
     log = [json.loads(line) for line in (tmp_path / "out" / "training" / "log.jsonl").read_text().splitlines()]
