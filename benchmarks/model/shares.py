@@ -9,9 +9,11 @@ Python's, nothing was learned.
 """
 
 import argparse
+import shutil
 from pathlib import Path
 
 import torch
+import yaml
 from widths import asked
 
 import hyperir
@@ -73,6 +75,11 @@ def main():
 
     if options.write is not None:
         trained(options.write).save_pretrained(options.output)
+        shutil.copytree(options.run / "training", options.output / "training")
+        changed = recipe.model_dump(mode="json") | {
+            "run": recipe.run.model_dump(mode="json") | {"average": options.write}
+        }
+        (options.output / "training" / "recipe.yaml").write_text(yaml.safe_dump(changed, sort_keys=False))
         return
     sources, qrels = asked(hyperir.open_collection(options.pooled))
     store = hyperir.Index.open(options.index, options.start).store

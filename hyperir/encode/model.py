@@ -301,8 +301,8 @@ class Model(nn.Module):
         tensors = {f"relevance.{key}": value for key, value in _cast(self.relevance.state_dict(), dtype).items()}
         sides = {"backbone": self.document.backbone} | ({} if self.shared else {"query_backbone": self.query.backbone})
         for prefix, side in (("document", self.document), ("query", self.query)):
-            for name, part in side.parts.items():
-                tensors |= {f"{prefix}_{name}.{key}": value for key, value in part.state_dict().items()}
+            for what, part in side.parts.items():
+                tensors |= {f"{prefix}_{what}.{key}": value for key, value in part.state_dict().items()}
         folder.mkdir(parents=True, exist_ok=True)
         for prefix, backbone in sides.items():
             if _is_own(backbone, with_backbone):

@@ -99,6 +99,7 @@ def test_neither_the_batch_nor_its_order_matters(hybrid):
 
 def test_it_is_saved_and_an_index_knows_it(hybrid, tmp_path):
     hybrid.save_pretrained(tmp_path / "model")
+    assert "\n# model\n" in (tmp_path / "model" / "README.md").read_text()
     again = hyperir.load(tmp_path / "model")
     assert again.fingerprint == hybrid.fingerprint != make_model("dot").fingerprint
     torch.testing.assert_close(again.encode_query(TEXTS).weights, hybrid.encode_query(TEXTS).weights)
