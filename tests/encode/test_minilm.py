@@ -70,16 +70,24 @@ def test_its_configuration(minilm):
     assert (minilm.width, minilm.name, minilm.trained) == (384, "all-MiniLM-L6-v2", True)
 
 
-def test_the_bundled_model_starts_as_the_inner_product_on_the_same_vectors(minilm):
+def test_the_bundled_model_has_words_beside_the_same_vectors(minilm):
     model = hyperir.encode.load("hyperir-minilm")
-    assert model.name == "hyperir-minilm"
-    assert model.fingerprint == minilm.fingerprint
+    assert (model.name, model.trained) == ("hyperir-minilm", True)
+    assert model.document.backbone.fingerprint == minilm.document.backbone.fingerprint
     docs = model.encode_document(TEXTS)
-    torch.testing.assert_close(docs.vectors, minilm.encode_document(TEXTS).vectors)
-    if not model.trained:
-        queries = ["Which city governs France?", "baking"]
-        torch.testing.assert_close(model.encode_query(queries)(docs), minilm.encode_query(queries)(docs))
+    torch.testing.assert_close(docs.vectors[:, :384], minilm.encode_document(TEXTS).vectors)
+    assert docs.vectors.shape == (len(TEXTS), 1024)
     assert model.rank("Which city governs France?", TEXTS, top_k=1)[0]["corpus_id"] == 0
+
+
+def test_the_bundled_model_tells_rare_words_apart(minilm):
+    texts = ["Set the flag -k7431 to make it quiet.", "Set the flag -k7432 to make it quiet."]
+    model = hyperir.encode.load("hyperir-minilm")
+    gaps = {}
+    for each in (model, minilm):
+        scores = each.encode_query(["What does -k7431 do?"])(each.encode_document(texts))[0]
+        gaps[each.name] = (scores[0] - scores[1]).item()
+    assert gaps["hyperir-minilm"] > max(2 * gaps["all-MiniLM-L6-v2"], 0.01)
 
 
 def test_bfloat16_is_close(minilm):
@@ -91,11 +99,13 @@ def test_bfloat16_is_close(minilm):
 
 def test_a_small_folder_refers_to_it(tmp_path):
     model = hyperir.encode.load("hyperir-minilm")
-    model.save_pretrained(tmp_path, with_backbone=False)
+    model.save_pretrained(tmp_path, with_backbone="difference", dtype=torch.float16)
     config = json.loads((tmp_path / "config.json").read_text())
     assert config["backbone"]["id"] == "all-MiniLM-L6-v2"
     assert config["backbone"]["fingerprint"] == model.document.backbone.fingerprint
-    assert (tmp_path / "model.safetensors").stat().st_size < 5e6
+    assert (tmp_path / "model.safetensors").stat().st_size < 30e6
     again = hyperir.encode.load(tmp_path)
     assert again.document.backbone.name == "all-MiniLM-L6-v2"
     assert again.fingerprint == model.fingerprint
+    queries, docs = ["Which city governs France?"], model.encode_document(TEXTS)
+    torch.testing.assert_close(again.encode_query(queries)(docs), model.encode_query(queries)(docs))
