@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from hashlib import shake_256
+from math import sqrt
 
 import numpy as np
 import torch
@@ -55,7 +56,7 @@ class Words(nn.Module):
         else:
             weight = self.config.scale * weight / weight.square().sum(1, keepdim=True).clamp(min=1e-6)
         made: Tensor = torch.bmm(weight[:, None], self.signs[ids].to(weight.dtype))[:, 0]
-        return made * self.config.width**-0.5
+        return made / sqrt(self.config.width)
 
     def _saturated(self, count: Tensor, length: Tensor) -> Tensor:
         k1, b = self.config.k1, self.config.b
