@@ -68,6 +68,10 @@ def main():
     text = table(found, args)
     if args.table:
         args.table.write_text(text)
+        means = {
+            n: {arm: fmean(averaged(runs).values()) for arm, runs in of.items() if runs} for n, of in found.items()
+        }
+        args.table.with_suffix(".json").write_text(json.dumps(means))
     print(text)
 
 
