@@ -162,6 +162,12 @@ def table(found, args):
             tests[name, a, b] = compare(values[a], values[b])
         cells = [f"{fmean(values[arm].values()):.4f}" for arm in arms]
         lines.append(f"| {name} | {len(values['before']):,} | {' | '.join(cells)} |")
+    if len(found) > 1 and {"q-net", "inner product"} <= set(arms):
+        together = [
+            {(name, query): value for name, of in found.items() for query, value in averaged(of[arm]).items()}
+            for arm in ("q-net", "inner product")
+        ]
+        tests["all queries", "q-net", "inner product"] = compare(*together)
     corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     lines += ["", "| collection | compared | difference | p | p (Holm) | better / worse |", "|---|---|---|---|---|---|"]
     for (name, a, b), test in tests.items():
@@ -186,7 +192,7 @@ def table(found, args):
                 f"{fmean(one['seconds'] for one in done):.0f}",
             ]
             lines.append(f"| {name} | {arm} | {' | '.join(cells)} |")
-    seeds = f"{args.seeds} seeds" + (f", query encoder {args.encoder_seeds}" if "query encoder" in arms else "")
+    seeds = f"{args.seeds} seed" + "s" * (args.seeds > 1) + (f", query encoder {args.encoder_seeds}" if "query encoder" in arms else "")
     return "\n".join([f"{MEASURE}, {seeds}, {args.model}", "", *lines, ""])
 
 

@@ -39,7 +39,7 @@ class Settings(Config):
             index's own function), "none" (known answers alone), or models as `hyperir teach` takes.
         relevance: "hyper", the inner product plus a q-net that the query writes; or "dot", the inner product with a
             query vector that is learned. None is "hyper" where a form is given or the index's function is one already,
-            else "dot", which gained more wherever both were measured (docs/adapt.md).
+            else "dot", which gains about as much and is cheaper to search (docs/adapt.md).
         form: the q-net, a member of `QNETS`.
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.
