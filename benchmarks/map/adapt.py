@@ -192,7 +192,11 @@ def table(found, args):
                 f"{fmean(one['seconds'] for one in done):.0f}",
             ]
             lines.append(f"| {name} | {arm} | {' | '.join(cells)} |")
-    seeds = f"{args.seeds} seed" + "s" * (args.seeds > 1) + (f", query encoder {args.encoder_seeds}" if "query encoder" in arms else "")
+    seeds = (
+        f"{args.seeds} seed"
+        + "s" * (args.seeds > 1)
+        + (f", query encoder {args.encoder_seeds}" if "query encoder" in arms else "")
+    )
     return "\n".join([f"{MEASURE}, {seeds}, {args.model}", "", *lines, ""])
 
 

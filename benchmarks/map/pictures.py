@@ -88,10 +88,11 @@ def bars(means, file):
         places = [at + (turn - (len(arms) - 1) / 2) * wide for at in range(len(means))]
         drawn = axis.bar(places, [found.get(arm, 0) for found in means.values()], wide, label=arm, color=colours[arm])
         axis.bar_label(
-            drawn, [f"{100 * found[arm]:.0f}" if arm in found else "" for found in means.values()], fontsize=7
+            drawn, [f"{100 * found[arm]:.1f}" if arm in found else "" for found in means.values()], fontsize=7
         )
     axis.set_xticks(range(len(means)), list(means))
     axis.set_ylabel("nDCG@10 of test queries")
-    axis.legend(fontsize=7, loc="lower right")
+    axis.set_ylim(0, 1.15 * max(max(found.values()) for found in means.values()))
+    axis.legend(fontsize=7, loc="upper left", ncols=len(arms))
     fig.savefig(file, dpi=110)
     plt.close(fig)
