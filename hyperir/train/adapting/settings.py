@@ -40,7 +40,7 @@ class Settings(Config):
         relevance: "hyper", the inner product plus a q-net that the query writes; or "dot", the inner product with a
             query vector that is learned. None is "hyper" where a form is given or the index's function is one already,
             else "dot", which gains about as much and is cheaper to search (docs/adapt.md).
-        form: the q-net, a member of `QNETS`.
+        form: the q-net, a member of `QNETS`; None is "shared", or that of the index's function.
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.
         rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.

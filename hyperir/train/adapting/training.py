@@ -66,7 +66,7 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
             fix="train with a recipe of your own: `hyperir train`",
         )
     if settings.relevance == "hyper" or settings.form is not None:
-        form = settings.form or form_of("mlp")
+        form = settings.form or form_of("shared")  # of all forms the best on the map
         # The encoder moves the query's vector, or else the head does: what the inner product learns is never missing.
         linear = True if settings.learn == "all" else "written"
         return {"type": "hyper", "linear": linear, "qnet": form.model_dump()}
