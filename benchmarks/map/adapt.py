@@ -3,27 +3,43 @@
     python benchmarks/map/adapt.py COLLECTIONS -o WORK --table WORK/adapt.md
 
 COLLECTIONS holds BEIR folders. Each collection is indexed, adapted to by its training split, and evaluated on its test
-queries, which no adaptation sees. Every adaptation is a folder of its own below WORK: a run that was stopped goes on.
+queries, which no adaptation sees. Every adaptation's result is a file below WORK: a run that was stopped goes on.
 The tests are paired over the test queries, values averaged over seeds; Holm's correction is over all tests of the page.
 """
 
 import argparse
 import json
 import random
+import shutil
 from pathlib import Path
 from statistics import fmean
 
+import numpy as np
+import torch
+
 import hyperir
-from hyperir.core.errors import HyperIRError
-from hyperir.evaluate import compare, evaluate
+from hyperir.evaluate import compare
 from hyperir.evaluate.holm import holm
+from hyperir.index.store import Store
 from hyperir.train.adapting import adapt
+from hyperir.train.adapting.measuring import Field, Reader, measure
+from hyperir.train.adapting.splitting import Held
 
 COLLECTIONS = ("tldr-pages", "nl2bash", "scifact", "scitldr", "squad")
 ARMS = {
-    "q-net": {"relevance": "hyper", "learn": "head"},
     "inner product": {"relevance": "dot", "learn": "head"},
+    "q-net": {"relevance": "hyper", "learn": "head"},
     "query encoder": {"relevance": "dot", "learn": "all"},
+}
+OWN = {  # settings that an arm has besides
+    "inner product": lambda args, results, seed: json.loads(args.inner),
+    # The network sweeps rates of its own, and its linear part learns as the inner product learned best.
+    "q-net": lambda args, results, seed: {
+        "form": args.form,
+        "linear_rate": results["inner product"][seed]["adaptation"]["rate"],
+        **json.loads(args.network),
+    },
+    "query encoder": lambda args, results, seed: json.loads(args.encoder),
 }
 PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"))
 PAIRS += (("q-net", "inner product"), ("q-net", "query encoder"))
@@ -36,11 +52,15 @@ def main():
     parser.add_argument("collections", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder to work in")
     parser.add_argument("--only", nargs="+", default=COLLECTIONS, help="names of collections")
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=list(ARMS), help="the inner product first")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--encoder-seeds", type=int, default=3, help="the query encoder takes longer than the others")
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
-    parser.add_argument("--form", default=None, help="the q-net: a name, or its settings as JSON")
+    parser.add_argument("--form", type=json.loads, default={"type": "shared", "hidden": [256]}, help="q-net, as JSON")
     parser.add_argument("--set", default="{}", help="more settings of every adaptation, as JSON")
+    parser.add_argument("--inner", default="{}", help="more settings of the inner product's")
+    parser.add_argument("--network", default="{}", help="more settings of the q-net's")
+    parser.add_argument("--encoder", default="{}", help="more settings of the query encoder's")
     parser.add_argument("--queries", type=int, default=1000, help="of a test split, at most")
     parser.add_argument("--table", type=Path, help="where the table goes; else it is printed")
     args = parser.parse_args()
@@ -48,6 +68,10 @@ def main():
     text = table(found, args)
     if args.table:
         args.table.write_text(text)
+        means = {
+            n: {arm: fmean(averaged(runs).values()) for arm, runs in of.items() if runs} for n, of in found.items()
+        }
+        args.table.with_suffix(".json").write_text(json.dumps(means))
     print(text)
 
 
@@ -58,41 +82,64 @@ def measured(name, args):
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "the.index"
     if not (folder / "indexed").exists():
-        fresh = not (index / "commits").exists()
-        opened = hyperir.Index.create(index, args.model) if fresh else hyperir.Index.open(index)
-        opened.add(collection.documents(), resume=True)
+        rows = list(collection.documents())
+        shutil.rmtree(index, ignore_errors=True)
+        hyperir.Index.create(index, args.model).add(rows, vectors=vectors_of(rows, args.model, folder / "vectors.npy"))
         (folder / "indexed").touch()
-    split = "test" if "test" in collection.splits else "dev"
-    queries, qrels = collection.queries(split), collection.qrels(split)
-    kept = sorted(queries)
-    kept = random.Random(0).sample(kept, min(args.queries, len(kept)))
-    task = {query: queries[query] for query in kept}, {query: qrels[query] for query in kept}
-    results = {"before": [one_run(folder / "before.json", index, args.model, task)]}
+    held = asked_of(collection, args.queries)
+    store = Store.open(index)
+    field = Field.of(store, [], 0)
+    known = Reader(same=True)  # what the encoder as it is reads of the test queries
+
+    def values(model, reader):
+        return measure(hyperir.load(model), held, field, MEASURES, reader).by_query
+
+    results = {"before": [result_of(folder / "before.json", lambda: {"values": values(args.model, known)})]}
     for arm in args.arms:
         results[arm] = []
-        for seed in range(args.seeds):
-            settings = ARMS[arm] | {"seed": seed} | json.loads(args.set)
-            if arm == "q-net" and args.form:
-                settings["form"] = json.loads(args.form) if args.form.startswith("{") else args.form
+        for seed in range(seeds_of(arm, args)):
+            settings = ARMS[arm] | {"seed": seed} | json.loads(args.set) | OWN[arm](args, results, seed)
             if "train" in collection.splits:
                 settings["collection"] = str(args.collections / name)
-            work = folder / f"{arm.replace(' ', '-')}-{seed}"
-            try:
-                adaptation = adapt(index, settings, keep=False, work=work)
-            except HyperIRError as error:
-                raise SystemExit(f"{name}, {arm}, seed {seed}: {error}") from error
-            run = one_run(work / "test.json", index, str(adaptation.folder), task)
-            results[arm].append(run | {"adaptation": adaptation.as_dict(), "gained": adaptation.gained})
+
+            def run(settings=settings, seed=seed, arm=arm):
+                # One folder for all arms of a seed: the teacher is asked once.
+                found = adapt(index, settings, keep=False, work=folder / f"work-{seed}")
+                reader = Reader(same=False) if settings["learn"] == "all" else known
+                own = values(str(found.folder), reader)
+                return {"values": own, "adaptation": found.as_dict(), "gained": found.gained}
+
+            results[arm].append(result_of(folder / f"{arm.replace(' ', '-')}-{seed}.json", run))
     return results
 
 
-def one_run(file, index, model, task):
-    """Values of every measure and query of a model over the index; kept in a file."""
+def seeds_of(arm, args):
+    return min(args.seeds, args.encoder_seeds) if arm == "query encoder" else args.seeds
+
+
+def asked_of(collection, most):
+    """Queries of the test split, or of dev where there is none."""
+    split = "test" if "test" in collection.splits else "dev"
+    queries, qrels = collection.queries(split), collection.qrels(split)
+    held = Held()
+    for query in random.Random(0).sample(sorted(queries), min(most, len(queries))):
+        held.queries[query], held.qrels[query], held.ignored[query] = queries[query], qrels[query], set()
+    return held
+
+
+def result_of(file, make):
+    """What a file holds, made where it is missing."""
     if not file.exists():
-        queries, qrels = task
-        answers = hyperir.Index.open(index, model).run(queries, 100, strategy="exact")
-        file.write_text(json.dumps(evaluate(qrels, answers, MEASURES).by_query))
-    return {"values": json.loads(file.read_text())}
+        file.write_text(json.dumps(make()))
+    return json.loads(file.read_text())
+
+
+def vectors_of(rows, model, file):
+    """(N, D) of all documents, encoded in bfloat16, which takes half as long; kept in a file."""
+    if not file.exists():
+        found = hyperir.load(model, dtype=torch.bfloat16).encode_document(rows).vectors
+        np.save(file, found.float().numpy())
+    return np.load(file)
 
 
 def averaged(runs, measure=MEASURE):
@@ -115,6 +162,12 @@ def table(found, args):
             tests[name, a, b] = compare(values[a], values[b])
         cells = [f"{fmean(values[arm].values()):.4f}" for arm in arms]
         lines.append(f"| {name} | {len(values['before']):,} | {' | '.join(cells)} |")
+    if len(found) > 1 and {"q-net", "inner product"} <= set(arms):
+        together = [
+            {(name, query): value for name, of in found.items() for query, value in averaged(of[arm]).items()}
+            for arm in ("q-net", "inner product")
+        ]
+        tests["all queries", "q-net", "inner product"] = compare(*together)
     corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     lines += ["", "| collection | compared | difference | p | p (Holm) | better / worse |", "|---|---|---|---|---|---|"]
     for (name, a, b), test in tests.items():
@@ -139,7 +192,12 @@ def table(found, args):
                 f"{fmean(one['seconds'] for one in done):.0f}",
             ]
             lines.append(f"| {name} | {arm} | {' | '.join(cells)} |")
-    return "\n".join([f"{MEASURE}, {args.seeds} seeds, {args.model}", "", *lines, ""])
+    seeds = (
+        f"{args.seeds} seed"
+        + "s" * (args.seeds > 1)
+        + (f", query encoder {args.encoder_seeds}" if "query encoder" in arms else "")
+    )
+    return "\n".join([f"{MEASURE}, {seeds}, {args.model}", "", *lines, ""])
 
 
 if __name__ == "__main__":

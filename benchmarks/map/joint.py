@@ -1,14 +1,17 @@
 """Regime 1 of the map: both sides learn, from all-MiniLM-L6-v2, or from random weights of its shape with fewer layers.
 
     python -m benchmarks.map.joint FOLDER_OF_COLLECTIONS WORK --start pretrained --steps 60
-    python -m benchmarks.map.joint FOLDER_OF_COLLECTIONS WORK --start random --layers 2 --steps 400
+    python -m benchmarks.map.joint FOLDER_OF_COLLECTIONS WORK --start random --layers 2 --steps 150
 
-One transformer for both sides, texts cut short, 32 questions a step with the others' documents as negatives. Results
-go where those of `run.py` are.
+One transformer for both sides, texts cut short, 32 questions a step with the others' documents as negatives. The
+encoder's rate is the inner product's best for every form; of the head's, validation chooses. The tests rank 2,500
+documents, all that answer their questions among them. Results go where those of `run.py` are.
 """
 
 import argparse
 import math
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,8 +28,8 @@ from hyperir.core.docs import Dense
 from hyperir.core.progress import track
 from hyperir.relevance import RELEVANCE
 
-QUERIES, LENGTH = 32, 48  # a step's questions; tokens of a text
-BLOCK = 64
+QUERIES, LENGTH = 32, 32  # a step's questions; tokens of a text
+DOCUMENTS, BLOCK = 2500, 64  # ranked; encoded at once
 
 
 class Student(nn.Module):
@@ -62,6 +65,7 @@ def fit(world, relevance, start, layers, steps, rates, seed):
         optimizer, lambda step: min((step + 1) / (steps // 10), (steps - step) / (steps - steps // 10))
     )
     order = np.concatenate([draw.permutation(world.train) for _ in range(1 + steps * QUERIES // len(world.train))])
+    start_time = time.perf_counter()
     for step in track(range(steps), f"{start} {rates} {seed}", steps, "steps"):
         numbers = order[step * QUERIES : (step + 1) * QUERIES]
         rows = np.array([draw.choice(world.relevant[n]) for n in numbers])
@@ -78,12 +82,25 @@ def fit(world, relevance, start, layers, steps, rates, seed):
         nn.utils.clip_grad_norm_(student.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-    return measured(student, world)
+    trained = time.perf_counter() - start_time
+    return {**measured(student, world), "seconds": round(trained, 1)}
+
+
+def sampled(world):
+    """What is needed of the documents for validation and tests: those that answer, and others up to `DOCUMENTS`."""
+    numbers = np.concatenate([world.valid, *world.tests.values()])
+    needed = np.unique(np.concatenate([world.relevant[n] for n in numbers]))
+    others = np.setdiff1d(np.arange(len(world.texts)), needed)
+    more = np.random.default_rng(0).permutation(others)[: DOCUMENTS - len(needed)]
+    rows = np.sort(np.concatenate([needed, more]))
+    relevant = [np.searchsorted(rows, np.intersect1d(each, rows)) for each in world.relevant]
+    return replace(world, texts=[world.texts[row] for row in rows], relevant=relevant)
 
 
 @torch.no_grad()
 def measured(student, world):
     """As `benchmarks.map.fit.fit` gives it."""
+    world = sampled(world)
     order = np.argsort([len(text) for text in world.texts])
     docs = torch.empty(len(order), student.encoder.width)
     with torch.autocast("cpu", torch.bfloat16):
@@ -109,26 +126,32 @@ def main():
     parser.add_argument("--start", choices=["pretrained", "random"], default="pretrained")
     parser.add_argument("--layers", type=int)
     parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--encoder-rates", type=float, nargs="*", default=[5e-5])
+    parser.add_argument("--encoder-rates", type=float, nargs="*", default=[5e-5, 2e-4])
     parser.add_argument("--head-rates", type=float, nargs="*", default=[1e-4, 1e-3])
-    parser.add_argument("--forms", nargs="*", default=[INNER, "linear + 64-64"])
+    parser.add_argument("--forms", nargs="*", default=["linear + 64-64", "linear + shared 256"])
     options = parser.parse_args()
     world = collection(options.collections, "tldr-pages", options.work / "worlds")
     results = Results(options.work / "results.jsonl")
-    for form in options.forms:
-        pairs = [(e, h) for e in options.encoder_rates for h in options.head_rates[: 1 if form == INNER else None]]
-        key = f"joint, {options.start}|tldr-pages|384|{form}"
+    start, layers, rates = options.start, options.layers, options.encoder_rates
+    results.get(
+        f"joint, {start}|tldr-pages|384|as it comes",
+        lambda: {"tests": measured(Student(start, layers, FORMS[INNER]), world)["tests"]},
+    )
+    for form in (INNER, *options.forms):
+        key = f"joint, {start}|tldr-pages|384|{form}"
 
-        def one(rates, seed, form=form, key=key):
+        def one(pair, seed, form=form, key=key):
             return results.get(
-                f"{key}|{rates[0]:g} {rates[1]:g}|{seed}",
-                lambda: fit(world, FORMS[form], options.start, options.layers, options.steps, rates, seed),
+                f"{key}|{pair[0]:g} {pair[1]:g}|{seed}",
+                lambda: fit(world, FORMS[form], start, layers, options.steps, pair, seed),
             )["valid"]
 
-        best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
+        heads = options.head_rates[-1:] if form == INNER else options.head_rates  # there only the scores' scale learns
+        best = max([(rate, head) for rate in rates for head in heads], key=lambda pair: one(pair, SEEDS[0]))
         for seed in SEEDS[1:]:
             one(best, seed)
         results.get(f"{key}|chosen", lambda best=best: {"rates": best})
+        rates = [best[0]]
 
 
 if __name__ == "__main__":

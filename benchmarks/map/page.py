@@ -1,6 +1,8 @@
-"""Tables and pictures of the map, for docs/when-to-use.md.
+"""docs/when-to-use.md with its tables and pictures, from what the runs of the map wrote down.
 
-python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o PICTURES > tables.md
+    python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o docs
+
+The adaptations' table is that of `benchmarks/map/adapt.py --table WORK/adapt.md`.
 """
 
 import argparse
@@ -11,11 +13,12 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import ttest_rel
 
-from benchmarks.map import conditions
+from benchmarks.map import conditions, pictures
 from benchmarks.map.forms import INNER
 from benchmarks.map.run import REGIMES
 from hyperir.evaluate.holm import holm
 
+JOINT = ("joint, pretrained", "joint, random")
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
            "known": "known things", "unknown": "unknown things", "new people": "new people"}  # fmt: skip
 
@@ -92,59 +95,6 @@ def kinds(cells, world, width=384):
     return "\n".join(lines)
 
 
-def heat(cells, file):
-    """One square a regime, collection and test, and form: points gained on the inner product, a dot where p < .05."""
-    import matplotlib.pyplot as plt
-
-    told = {}
-    for regime in dict.fromkeys(where[0] for where in cells):
-        told |= {(regime, *key): value for key, value in differences(cells, regime).items()}
-    told = {key: value for key, value in told.items() if key[0] != "shapes"}
-    rows = list(dict.fromkeys((regime, name, width, test) for regime, name, width, _, test in told))
-    forms = list(dict.fromkeys(key[3] for key in told))
-    shown = np.full((len(rows), len(forms)), np.nan)
-    fig, axis = plt.subplots(figsize=(8, 0.26 * len(rows) + 1.6), layout="constrained")
-    for (regime, name, width, form, test), (gain, p) in told.items():
-        at = rows.index((regime, name, width, test)), forms.index(form)
-        shown[at] = gain
-        told_as, ink = f"{gain:+.1f}" + ("*" if p < 0.05 else ""), "white" if abs(gain) > 7 else "black"
-        axis.text(at[1], at[0], told_as, ha="center", va="center", fontsize=7, color=ink)
-    image = axis.imshow(shown, cmap="RdBu", vmin=-10, vmax=10, aspect="auto")
-    axis.set_xticks(range(len(forms)), forms, rotation=20, ha="right", fontsize=8)
-    labels = [f"{regime}: {name}, {width}, {SEEN_AS.get(test, test)}" for regime, name, width, test in rows]
-    axis.set_yticks(range(len(rows)), labels, fontsize=7)
-    axis.set_title("Points gained on the inner product (* p < .05 after Holm)", fontsize=9)
-    fig.colorbar(image, shrink=0.5)
-    fig.savefig(file, dpi=110)
-    plt.close(fig)
-
-
-def curves(cells, file):
-    """RR@10 against bytes a document under label-free compression: numbers as bytes, and product quantisation."""
-    import matplotlib.pyplot as plt
-
-    names = list(dict.fromkeys(where[1] for where in cells if where[0] == "narrow"))
-    fig, axes = plt.subplots(1, len(names), figsize=(4.6 * len(names), 3.6), layout="constrained", squeeze=False)
-    for axis, name in zip(axes[0], names, strict=True):
-        forms = dict.fromkeys(form for where, found in cells.items() if where[:2] == ("narrow", name) for form in found)
-        for form in forms:
-            points = sorted(
-                (where[2], found[form]["new"].mean())
-                for where, found in cells.items()
-                if where[:2] == ("narrow", name) and form in found
-            )
-            style = "--" if form in ("as it comes", "product quantisation") else "-"
-            axis.plot(*zip(*points, strict=True), style, marker="o", markersize=3, label=form)
-        axis.set_xscale("log", base=2)
-        axis.set_xlabel("bytes a document, if a number takes one")
-        axis.set_ylabel("RR@10, new documents")
-        axis.set_title(name, fontsize=9)
-        axis.grid(alpha=0.3)
-    axes[0][0].legend(fontsize=7)
-    fig.savefig(file, dpi=110)
-    plt.close(fig)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("collections", type=Path)
@@ -153,14 +103,21 @@ def main():
     options = parser.parse_args()
     cells, rates = read(options.work / "results.jsonl")
     page = Path(__file__).with_name("template.md").read_text(encoding="utf-8")
-    for regime in REGIMES:
+    for regime in (*REGIMES, *JOINT):
         told = table(cells, rates, regime) or "\nNot measured yet."
         page = page.replace(f"<!-- {regime} -->", told.strip())
+    adapted = options.work / "adapt.md"
+    if adapted.is_file():
+        page = page.replace("<!-- adapt -->", adapted.read_text(encoding="utf-8").strip())
+        pictures.bars(
+            json.loads(adapted.with_suffix(".json").read_text()), options.output / "pictures" / "map-adapt.png"
+        )
     world = conditions.paragraphs(options.collections, options.work / "worlds")
     page = page.replace("<!-- kinds -->", kinds(cells, world))
     (options.output / "when-to-use.md").write_text(page, encoding="utf-8")
-    heat(cells, options.output / "pictures" / "map.png")
-    curves(cells, options.output / "pictures" / "map-bytes.png")
+    told = {regime: differences(cells, regime) for regime in dict.fromkeys(where[0] for where in cells)}
+    pictures.heat(told, options.output / "pictures" / "map.png")
+    pictures.curves(cells, options.output / "pictures" / "map-bytes.png")
 
 
 if __name__ == "__main__":

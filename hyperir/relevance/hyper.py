@@ -56,17 +56,19 @@ class Hyper(nn.Module):
         super().__init__()
         self.linear = config.linear
         qnet = QNETS.build(config.qnet, width=width)
-        slots = qnet.slots()
+        self.hypernetwork = Hypernetwork(config.head, qnet.slots(), state_width)
+        # A head of its own, because it wants a higher learning rate than what writes a network.
+        self.linear_head: Hypernetwork | None = None
         if self.linear == "written":
             # A query has length 1: without the scale a step of a usual rate would move it farther than that.
-            slots[BASE] = Slot(torch.zeros(width), 1 / math.sqrt(width), silent=True)
-        self.hypernetwork = Hypernetwork(config.head, slots, state_width)
+            slot = Slot(torch.zeros(width), 1 / math.sqrt(width), silent=True)
+            self.linear_head = Hypernetwork(config.head, {BASE: slot}, state_width)
         # Not registered as a submodule: its own parameters were the start of the base, which the hypernetwork owns.
         object.__setattr__(self, "qnet", qnet)
 
     def forward(self, states: States) -> Relevance[Dense]:
         parameters = self.hypernetwork(states.tokens, states.mask)
         base = states.pooled if self.linear else None
-        if base is not None and self.linear == "written":
-            base = base + parameters.pop(BASE)
+        if base is not None and self.linear_head is not None:
+            base = base + self.linear_head(states.tokens, states.mask)[BASE]
         return self.qnet.function(parameters, base)

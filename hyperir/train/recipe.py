@@ -169,6 +169,7 @@ class OptimizerRecipe(Config):
     Args:
         encoder_rate: learning rate of the transformers.
         head_rate: learning rate of everything else: relevance function, projection, losses' own parameters.
+        linear_rate: of the head that moves the query's vector beside a q-net (`linear: written`); None is `head_rate`.
         weight_decay: of matrices; biases, norms and single numbers have none.
         schedule: of both rates after the warm-up.
         warmup: steps from nothing to the full rates; below 1 a share of all steps.
@@ -178,6 +179,7 @@ class OptimizerRecipe(Config):
 
     encoder_rate: float = Field(default=2e-5, ge=0)
     head_rate: float = Field(default=1e-3, ge=0)
+    linear_rate: float | None = Field(default=None, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     warmup: float = Field(default=0.1, ge=0)

@@ -129,7 +129,7 @@ class Retriever(nn.Module):
         return None if aside is None else share * aside
 
     def _note_written(self, module: nn.Module, inputs: Any, written: dict[str, Tensor]) -> None:
-        self._written = written
+        self._written = {**self._written, **written}  # of all heads, each under names of its own
 
     def _side(self, part: Part, encoder: TextEncoder) -> States:
         if isinstance(part, States):

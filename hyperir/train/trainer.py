@@ -248,6 +248,8 @@ def groups(retriever: Retriever, recipe: OptimizerRecipe) -> list[dict[str, Any]
     for name, parameter in retriever.named_parameters():
         if parameter.requires_grad:
             rate = recipe.encoder_rate if ".backbone." in name else recipe.head_rate
+            if ".linear_head." in name and recipe.linear_rate is not None:
+                rate = recipe.linear_rate
             decay = recipe.weight_decay if parameter.dim() > 1 else 0.0
             found.setdefault((rate, decay), []).append(parameter)
     return [{"params": params, "lr": rate, "weight_decay": decay} for (rate, decay), params in found.items()]

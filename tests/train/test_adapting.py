@@ -16,9 +16,14 @@ from hyperir.index.repair import repair
 from hyperir.index.store import Store
 from hyperir.relevance.qnets import QNETS
 from hyperir.search.fitted import undo
+from hyperir.train.adapting import teaching
 from hyperir.train.adapting.asked import Asked
+from hyperir.train.adapting.measuring import Reader
 from hyperir.train.adapting.settings import Settings, form_of
 from hyperir.train.adapting.splitting import is_held, split
+from hyperir.train.recipe import OptimizerRecipe
+from hyperir.train.retriever import Retriever
+from hyperir.train.trainer import groups
 
 TEXTS = ["fox fox fox fox dog", "engine engine engine engine a"]
 
@@ -163,6 +168,19 @@ def test_it_goes_on_after_a_stop_with_the_same_result(world, made, monkeypatch):
     assert asked > 0
 
 
+def test_another_form_in_the_same_folder_does_not_ask_the_teacher_again(world, made, monkeypatch):
+    place = world / "work"
+    wanted = judged(made, steps=2, teacher=("bm25",), candidates=4)
+    hyperir.adapt(world / "my.index", wanted | {"relevance": "dot"}, keep=False, work=place)
+    asked = (place / "taught.jsonl").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(teaching, "_Worker", None)  # nobody to ask
+        found = hyperir.adapt(world / "my.index", wanted | {"relevance": "hyper"}, keep=False, work=place)
+    assert found.relevance["linear"] == "written", "it is another adaptation"
+    hyperir.adapt(world / "my.index", wanted | {"candidates": 6}, keep=False, work=place)
+    assert (place / "taught.jsonl").read_bytes() != asked, "of other candidates it is"
+
+
 def test_held_documents_are_in_no_training(world, made):
     settings = judged(made, steps=2, teacher=("vectors",))
     found = hyperir.adapt(world / "my.index", settings, keep=False, work=world / "work")
@@ -267,3 +285,31 @@ def test_every_form_starts_as_the_inner_product(name):
     model, dot = make_model(form), make_model("dot")
     docs = dot.encode_document(TEXTS, show_progress_bar=False)
     torch.testing.assert_close(model.encode_query(TEXTS)(docs), dot.encode_query(TEXTS)(docs))
+
+
+def test_queries_are_read_once_where_the_encoder_stays(monkeypatch):
+    one, other = (
+        make_model("dot"),
+        make_model({"type": "hyper", "linear": "written", "qnet": form_of("mlp").model_dump()}),
+    )
+    docs = one.encode_document(TEXTS, show_progress_bar=False)
+    wanted = one.encode_query(TEXTS)(docs)
+    reader, calls, forward = Reader(same=True), [], type(one.query).forward
+    with monkeypatch.context() as patch:
+        patch.setattr(type(one.query), "forward", lambda self, batch: calls.append(batch) or forward(self, batch))
+        for model in (one, other, one):
+            torch.testing.assert_close(reader(model, TEXTS)(docs), wanted)
+        assert len(calls) == 1
+        for model in (one, one):
+            torch.testing.assert_close(Reader(same=False)(model, TEXTS)(docs), wanted)
+        assert len(calls) == 3
+
+
+def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
+    model = make_model({"type": "hyper", "linear": "written", "qnet": form_of("shared").model_dump()})
+    recipe = OptimizerRecipe(encoder_rate=1.0, head_rate=2.0, linear_rate=3.0)
+    parameters = {id(p): name for name, p in Retriever(model, []).named_parameters()}
+    found = {parameters[id(p)]: group["lr"] for group in groups(Retriever(model, []), recipe) for p in group["params"]}
+    assert {rate for name, rate in found.items() if ".linear_head." in name} == {3.0}
+    assert {rate for name, rate in found.items() if ".hypernetwork." in name} == {2.0}
+    assert Settings.parse({"form": "shared"}).tried != Settings.parse({"relevance": "dot"}).tried

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from hyperir.core.docs import Dense
+from hyperir.core.docs import Dense, States
 from hyperir.core.progress import Progress
+from hyperir.core.types import Relevance
 from hyperir.encode.model import Model
 from hyperir.evaluate import Scores, evaluate
 from hyperir.index.store import Store
 from hyperir.index.strategies import STRATEGIES
 from hyperir.train.adapting.splitting import Held
 
-__all__ = ["Field", "measure"]
+__all__ = ["Field", "Reader", "measure"]
 
 BLOCK = 64  # queries searched at once
 DEPTH = 100  # answers of a query
@@ -48,7 +50,32 @@ class Field:
         return cls(store.ids(alive), Dense(found))
 
 
-def measure(model: Model, held: Held, field: Field, measures: Sequence[str], what: str = "Testing") -> Scores:
+class Reader:
+    """Functions of queries, which are read once where all models have the same query encoder.
+
+    Args:
+        same: whether they have.
+    """
+
+    def __init__(self, same: bool) -> None:
+        self._same = same
+        self._read: dict[tuple[str, ...], States] = {}
+
+    def __call__(self, model: Model, texts: Sequence[str]) -> Relevance[Any]:
+        """f of a block of queries."""
+        if not self._same:
+            found: Relevance[Any] = model.encode_query(texts, show_progress_bar=False)
+            return found
+        key = tuple(texts)
+        if key not in self._read:
+            self._read[key] = model.query.many_states(texts, BLOCK, Progress("", len(texts), "queries", show=False))
+        with torch.no_grad():
+            return model.function(self._read[key])
+
+
+def measure(
+    model: Model, held: Held, field: Field, measures: Sequence[str], reader: Reader, what: str = "Testing"
+) -> Scores:
     """The measures of a model's answers.
 
     Args:
@@ -56,6 +83,7 @@ def measure(model: Model, held: Held, field: Field, measures: Sequence[str], wha
         held: queries and what answers them.
         field: the documents searched.
         measures: names of ir_measures.
+        reader: of the queries.
         what: for the bar.
     """
     exact = STRATEGIES.build("exact", docs=field.docs)
@@ -64,7 +92,7 @@ def measure(model: Model, held: Held, field: Field, measures: Sequence[str], wha
     with Progress(what, len(ids), "queries") as bar:
         for start in range(0, len(ids), BLOCK):
             some = ids[start : start + BLOCK]
-            f = model.encode_query([held.queries[query] for query in some], show_progress_bar=False)
+            f = reader(model, [held.queries[query] for query in some])
             hits = exact.search(f, DEPTH)
             for query, rows, scores in zip(some, hits.rows.tolist(), hits.scores.tolist(), strict=True):
                 found = ((field.ids[row], score) for row, score in zip(rows, scores, strict=True) if row >= 0)

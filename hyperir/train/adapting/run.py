@@ -17,13 +17,13 @@ from hyperir.index.store import Store
 from hyperir.search.fingerprint import check_fingerprint
 from hyperir.search.fitted import keep as keep_with
 from hyperir.train.adapting.asked import Asked, made_queries, read_asked
-from hyperir.train.adapting.measuring import Field, measure
+from hyperir.train.adapting.measuring import Field, Reader, measure
 from hyperir.train.adapting.report import Adaptation, refusal, row_of
 from hyperir.train.adapting.settings import Settings
 from hyperir.train.adapting.splitting import split
-from hyperir.train.adapting.teaching import teach_index
-from hyperir.train.adapting.training import Chosen, choose, recipes, relevance_of, write_examples
-from hyperir.train.adapting.work import Work, beside
+from hyperir.train.adapting.teaching import TAUGHT, teach_index
+from hyperir.train.adapting.training import CACHE, Chosen, choose, recipes, relevance_of, write_examples
+from hyperir.train.adapting.work import Work, beside, forget_others
 
 __all__ = ["adapt"]
 
@@ -51,7 +51,8 @@ def adapt(
         index: the folder or address.
         settings: see :class:`hyperir.train.adapting.settings.Settings`; also as plain values.
         keep: False only tests; the model stays in the work folder.
-        work: a folder to work in, which stays; None takes one beside the index and removes it in the end.
+        work: a folder to work in, which stays; None takes one beside the index and removes it in the end. With other
+            settings in the same folder, what a teacher said of the same queries is used again.
         wait: seconds, where another process writes the index.
 
     Returns:
@@ -77,7 +78,7 @@ def adapt(
         "settings": chosen.model_dump(mode="json"),
         "queries": hashlib.sha256(repr([(each.id, each.text, each.grades) for each in asked]).encode()).hexdigest(),
     }
-    here = Work(place, header)
+    here = Work(place, header, stays=(TAUGHT, CACHE))
     done = here.folder / RESULT
     if not done.is_file():
         with here.counted():
@@ -121,18 +122,20 @@ def _fitted(
     relevance_of(before, settings)  # its errors before the long work
     of = {name: header[name] for name in ("hyperir", "index", "commit", "queries")}
     of |= {"teacher": settings.teacher, "candidates": settings.candidates}
-    taught = teach_index(store, before, asked, settings, here.folder / "taught.jsonl", of)
+    forget_others(here.folder / TAUGHT, of)
+    taught = teach_index(store, before, asked, settings, here.folder / TAUGHT, of)
     parted = split([each.asked for each in taught], settings)
     temperature = write_examples(taught, parted, settings, here.folder)
     tried = recipes(store, start, temperature, settings, here.folder)
     needed = [id_ for held in parted.parts.values() for grades in held.qrels.values() for id_ in grades]
     field = Field.of(store, needed, settings.seed)
-    chosen = choose(tried, before, parted, field, settings)
+    reader = Reader(same=settings.learn == "head")
+    chosen = choose(tried, before, parted, field, settings, reader)
     measures = list(dict.fromkeys([settings.measure, *MEASURES]))
     rows = [
         row_of(
-            measure(before, parted.parts[part], field, measures),
-            measure(chosen.model, parted.parts[part], field, measures),
+            measure(before, parted.parts[part], field, measures, reader),
+            measure(chosen.model, parted.parts[part], field, measures, reader),
             settings.measure,
         )
         for part in ("test", "test new")

@@ -13,7 +13,7 @@ from hyperir.relevance.qnets import QNETS
 __all__ = ["OWN_TEACHERS", "Settings", "form_of"]
 
 OWN_TEACHERS = ("fused", "bm25", "vectors", "none")
-RATES = {"head": (1e-4, 3e-4, 1e-3, 3e-3), "all": (2e-5, 5e-5, 1e-4)}
+RATES = {"head": (1e-4, 3e-4, 1e-3, 3e-3), "q-net": (3e-5, 1e-4, 3e-4), "all": (2e-5, 5e-5, 1e-4)}
 
 
 def form_of(form: Mapping[str, Any] | Config | str) -> Config:
@@ -39,11 +39,12 @@ class Settings(Config):
             index's own function), "none" (known answers alone), or models as `hyperir teach` takes.
         relevance: "hyper", the inner product plus a q-net that the query writes; or "dot", the inner product with a
             query vector that is learned. None is "hyper" where a form is given or the index's function is one already,
-            else "dot", which gained more wherever both were measured (docs/adapt.md).
-        form: the q-net, a member of `QNETS`.
+            else "dot", which gains about as much and is cheaper to search (docs/adapt.md).
+        form: the q-net, a member of `QNETS`; None is "shared", or that of the index's function.
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.
-        rates: learning rates that are tried; validation chooses. None takes those usual for `learn`.
+        rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.
+        linear_rate: of the query's vector beside a q-net, which wants a higher one than the network.
         shares: of the trained weights against those before, which validation chooses from as well.
         batch: queries of a step.
         candidates: documents that the teacher scores for a query.
@@ -66,6 +67,7 @@ class Settings(Config):
     learn: Literal["head", "all"] = "head"
     steps: int = Field(default=300, ge=1)
     rates: tuple[float, ...] | None = None
+    linear_rate: float = Field(default=1e-3, ge=0)
     shares: tuple[float, ...] = (1.0, 0.7, 0.4)
     batch: int = Field(default=32, ge=2)
     candidates: int = Field(default=32, ge=2)
@@ -80,7 +82,10 @@ class Settings(Config):
     @property
     def tried(self) -> tuple[float, ...]:
         """The learning rates."""
-        return RATES[self.learn] if self.rates is None else self.rates
+        if self.rates is not None:
+            return self.rates
+        network = self.learn == "head" and (self.relevance == "hyper" or self.form is not None)
+        return RATES["q-net" if network else self.learn]
 
     @property
     def taught(self) -> bool:

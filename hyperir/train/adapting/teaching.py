@@ -22,9 +22,10 @@ from hyperir.train.adapting.words import Words
 from hyperir.train.ledger import Ledger
 from hyperir.train.teachers import Teacher
 
-__all__ = ["Taught", "scored", "teach_index"]
+__all__ = ["TAUGHT", "Taught", "scored", "teach_index"]
 
 BLOCK = 64  # queries searched, scored and written together
+TAUGHT = "taught.jsonl"
 
 
 @dataclass(frozen=True)

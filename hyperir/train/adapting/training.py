@@ -13,7 +13,7 @@ from hyperir.core.errors import InputError
 from hyperir.encode import load_network
 from hyperir.encode.model import Model
 from hyperir.index.store import Store
-from hyperir.train.adapting.measuring import Field, measure
+from hyperir.train.adapting.measuring import Field, Reader, measure
 from hyperir.train.adapting.settings import Settings, form_of
 from hyperir.train.adapting.splitting import Held, Split, is_held
 from hyperir.train.adapting.teaching import Taught, scored
@@ -22,8 +22,9 @@ from hyperir.train.learner import build_model
 from hyperir.train.recipe import Recipe
 from hyperir.train.run import train
 
-__all__ = ["Chosen", "choose", "recipes", "relevance_of", "write_examples"]
+__all__ = ["CACHE", "Chosen", "choose", "recipes", "relevance_of", "write_examples"]
 
+CACHE = "cache"  # the folder of what is computed once for all rates
 ITEMS = 16  # of a query in a step
 ANSWERS = 4  # of a query that are learned, each in an example of its own; the best ones
 EVERY = 50  # steps between two validations
@@ -65,7 +66,7 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
             fix="train with a recipe of your own: `hyperir train`",
         )
     if settings.relevance == "hyper" or settings.form is not None:
-        form = settings.form or form_of("mlp")
+        form = settings.form or form_of("shared")  # of all forms the best on the map
         # The encoder moves the query's vector, or else the head does: what the inner product learns is never missing.
         linear = True if settings.learn == "all" else "written"
         return {"type": "hyper", "linear": linear, "qnet": form.model_dump()}
@@ -143,17 +144,20 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
             "measures": [settings.measure],
             "every": min(EVERY, settings.steps),
         },
-        "run": {"steps": settings.steps, "cache": str(folder / "cache"), "keep": 1},
+        "run": {"steps": settings.steps, "cache": str(folder / CACHE), "keep": 1},
     }
     made = {}
     for place, rate in enumerate(settings.tried):
         # Of the two parts of a query encoder that learns, its new head wants the higher rate.
-        rates = {"encoder_rate": rate, "head_rate": rate if settings.learn == "head" else 10 * rate}
+        head = rate if settings.learn == "head" else 10 * rate
+        rates = {"encoder_rate": rate, "head_rate": head, "linear_rate": settings.linear_rate}
         made[rate] = Recipe.parse(values | {"output": str(folder / f"rate-{place}"), "optimizer": rates})
     return made
 
 
-def choose(tried: dict[float, Recipe], before: Model, split: Split, field: Field, settings: Settings) -> Chosen:
+def choose(
+    tried: dict[float, Recipe], before: Model, split: Split, field: Field, settings: Settings, reader: Reader
+) -> Chosen:
     """Train by every recipe, or go on, and take the rate and the share of the trained weights that validation likes.
 
     Raises:
@@ -162,8 +166,9 @@ def choose(tried: dict[float, Recipe], before: Model, split: Split, field: Field
     parts = {name: split.parts[name] for name in ("validation", "validation new")}
 
     def values(model: Model) -> dict[str, float]:
-        measured = {name: measure(model, held, field, [settings.measure], "Validating") for name, held in parts.items()}
-        return {name: scores.mean(settings.measure) for name, scores in measured.items()}
+        named = [settings.measure]
+        found = {name: measure(model, held, field, named, reader, "Validating") for name, held in parts.items()}
+        return {name: scores.mean(settings.measure) for name, scores in found.items()}
 
     found = values(before)
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from hyperir.core.errors import InputError
 
-__all__ = ["Work", "beside"]
+__all__ = ["Work", "beside", "forget_others"]
 
 MARK = "adaptation.json"
 
@@ -25,17 +25,18 @@ def beside(index: Path | str) -> Path:
 
 
 class Work:
-    """A folder of one adaptation. What another one left there, that was never ended, is removed.
+    """A folder of one adaptation. What another one left there is removed, but for what says itself what it is of.
 
     Args:
         folder: made if it is missing.
         header: plain values that say what is done; with other values it is another adaptation.
+        stays: names in the folder that another adaptation leaves to this one.
 
     Raises:
         InputError: the folder holds something else.
     """
 
-    def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, header: Mapping[str, Any], stays: Sequence[str] = ()) -> None:
         self.folder = folder
         self._mark = folder / MARK
         self._header = json.loads(json.dumps(header))
@@ -51,8 +52,10 @@ class Work:
             if said["of"] == self._header:
                 self.seconds = said["seconds"]
                 return
-            shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+            for path in folder.iterdir():
+                if path.name not in stays:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+        folder.mkdir(parents=True, exist_ok=True)
         self._write()
 
     @contextmanager
@@ -77,3 +80,12 @@ class Work:
         beside = self._mark.with_suffix(".new")
         beside.write_text(json.dumps({"of": self._header, "seconds": self.seconds}), encoding="utf-8")
         beside.replace(self._mark)
+
+
+def forget_others(file: Path, header: Mapping[str, Any]) -> None:
+    """Remove a file of JSON lines that begins with another header: it is of other work."""
+    if file.is_file():
+        with file.open("rb") as lines:
+            first = lines.readline()
+        if first != json.dumps(json.loads(json.dumps(header)), ensure_ascii=False).encode() + b"\n":
+            file.unlink()

@@ -1,0 +1,98 @@
+"""The pictures of docs/when-to-use.md."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+# Every test is either about what training saw, or about what it did not.
+SIDES = {
+    "about what training saw": ("seen", "pairs", "known"),
+    "about what it did not": ("new", "words", "unknown", "new people"),
+}
+MOST = 10  # points at which a colour is full
+LINES = {  # of the curves, in this order
+    "product quantisation": ("--", "tab:gray"),
+    "linear + shared 256": ("-", "tab:blue"),
+    "linear + 64-64": ("-", "tab:cyan"),
+    "inner product": ("-", "tab:red"),
+    "as it comes": ("--", "tab:orange"),
+}
+
+
+def heat(told, file):
+    """A square a form, regime, collection and width, on two sides: points gained on the inner product.
+
+    Args:
+        told: regime -> (collection, width, form, test) -> (points, corrected p).
+        file: the picture.
+    """
+    told = {(regime, *key): value for regime, found in told.items() for key, value in found.items()}
+    rows = list(dict.fromkeys((r, n, w, "people" in test) for r, n, w, _, test in told if r != "shapes"))
+    forms = list(dict.fromkeys(key[3] for key in told if key[0] != "shapes"))
+    fig, axes = plt.subplots(1, 2, figsize=(9, 0.25 * len(rows) + 1.8), layout="constrained", sharey=True)
+    for axis, (side, tests) in zip(axes, SIDES.items(), strict=True):
+        shown = np.full((len(rows), len(forms)), np.nan)
+        for (regime, name, width, form, test), (gain, p) in told.items():
+            if regime == "shapes" or test not in tests:
+                continue
+            at = rows.index((regime, name, width, "people" in test)), forms.index(form)
+            shown[at] = gain
+            text, ink = f"{gain:+.1f}" + ("*" if p < 0.05 else ""), "white" if abs(gain) > 0.7 * MOST else "black"
+            axis.text(at[1], at[0], text, ha="center", va="center", fontsize=7, color=ink)
+        image = axis.imshow(shown, cmap="RdBu", vmin=-MOST, vmax=MOST, aspect="auto")
+        axis.set_xticks(range(len(forms)), forms, rotation=25, ha="right", fontsize=8)
+        axis.set_title(side, fontsize=9)
+        for at in range(1, len(rows)):
+            if rows[at][0] != rows[at - 1][0]:
+                axis.axhline(at - 0.5, color="black", linewidth=0.8)
+    labels = [f"{r}: {n}, {w} numbers" + (", new people" if people else "") for r, n, w, people in rows]
+    axes[0].set_yticks(range(len(rows)), labels, fontsize=7)
+    fig.colorbar(image, ax=axes, orientation="horizontal", shrink=0.4, aspect=40, label="points (* p < .05 after Holm)")
+    fig.savefig(file, dpi=110)
+    plt.close(fig)
+
+
+def curves(cells, file):
+    """RR@10 on new documents against bytes a document, label-free: numbers as bytes, and product quantisation."""
+    found = {where[1:]: forms for where, forms in cells.items() if where[0] == "narrow"}
+    names = list(dict.fromkeys(name for name, _ in found))
+    fig, axes = plt.subplots(1, len(names), figsize=(4.6 * len(names), 3.6), layout="constrained", squeeze=False)
+    for axis, name in zip(axes[0], names, strict=True):
+        for form, (style, colour) in LINES.items():
+            points = sorted((w, forms[form]["new"].mean()) for (n, w), forms in found.items() if n == name)
+            axis.plot(*zip(*points, strict=True), style, color=colour, marker="o", markersize=3, label=form)
+        sizes = sorted(width for each, width in found if each == name)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(sizes, sizes)
+        axis.set_ylim(0)
+        axis.set_xlabel("bytes a document, if a number takes one")
+        axis.set_ylabel("RR@10, new documents")
+        axis.set_title(name, fontsize=9)
+        axis.grid(alpha=0.3)
+    axes[0][0].legend(fontsize=7)
+    fig.savefig(file, dpi=110)
+    plt.close(fig)
+
+
+def bars(means, file):
+    """nDCG@10 of test queries before and after each adaptation.
+
+    Args:
+        means: collection -> arm -> mean.
+        file: the picture.
+    """
+    arms = list(next(iter(means.values())))
+    colours = dict(zip(arms, ("tab:gray", "tab:red", "tab:blue", "tab:green"), strict=False))
+    wide = 0.8 / len(arms)
+    fig, axis = plt.subplots(figsize=(1.6 * len(means) + 1.5, 3.4), layout="constrained")
+    for turn, arm in enumerate(arms):
+        places = [at + (turn - (len(arms) - 1) / 2) * wide for at in range(len(means))]
+        drawn = axis.bar(places, [found.get(arm, 0) for found in means.values()], wide, label=arm, color=colours[arm])
+        axis.bar_label(
+            drawn, [f"{100 * found[arm]:.1f}" if arm in found else "" for found in means.values()], fontsize=7
+        )
+    axis.set_xticks(range(len(means)), list(means))
+    axis.set_ylabel("nDCG@10 of test queries")
+    axis.set_ylim(0, 1.15 * max(max(found.values()) for found in means.values()))
+    axis.legend(fontsize=7, loc="upper left", ncols=len(arms))
+    fig.savefig(file, dpi=110)
+    plt.close(fig)
