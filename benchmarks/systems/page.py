@@ -1,5 +1,6 @@
 """The pages of docs/systems from an experiment's results: tables, tests, and a picture."""
 
+import math
 from pathlib import Path
 
 from testbeds import TRAINED_ON
@@ -9,7 +10,8 @@ from hyperir.evaluate.holm import holm
 
 TEMPLATE = Path(__file__).parent / "template.md"
 MAIN = "nDCG@10"
-LOWEST = 0.45  # what is below is not in the picture
+NARROW = 2_000  # bytes a document, below which a name stands left of its point in the picture
+LINE = 0.045  # of the picture's height, between names
 BASELINES = {"BM25": "b", "inner product": "i"}
 COLOURS = {"words": "#5b6770", "terms": "#b8860b", "vector": "#1f77b4", "token vectors": "#c0392b"}
 KINDS = {
@@ -21,8 +23,10 @@ KINDS = {
     "inner product": "vector",
     "inner product, trained": "vector",
     "Hypencoder": "vector",
+    "Hypencoder, linear": "vector",
     "ColBERT": "token vectors",
     "ColBERT, PLAID": "token vectors",
+    "HypencoderMulti, PLAID": "token vectors",
 }
 
 
@@ -149,6 +153,33 @@ def sizes(results, systems, collections):
     return "\n".join(lines)
 
 
+def labels(points, gap):
+    """Where each name stands: left of what is narrow and right of the rest, `gap` apart in a column of equal sizes."""
+    columns, found = {}, {}
+    for system, (x, y) in points.items():
+        columns.setdefault("left" if x < NARROW else round(math.log(x)), []).append((y, x, system))
+    for column, own in columns.items():
+        own.sort()
+        edge = min(x for _, x, _ in own) / 1.3
+        heights = apart([y for y, _, _ in own], gap)
+        for height, (_, x, system) in zip(heights, own, strict=True):
+            found[system] = edge if column == "left" else x * 1.2, height
+    return found
+
+
+def apart(heights, gap):
+    """Rising heights, moved as little as makes them `gap` apart: those that stand too close share their mean's move."""
+    blocks = []  # of neighbours: the mean of where the first would stand, and how many they are
+    for i, height in enumerate(heights):
+        first, count = height - i * gap, 1
+        while blocks and blocks[-1][0] > first:
+            last, more = blocks.pop()
+            first, count = (first * count + last * more) / (count + more), count + more
+        blocks.append((first, count))
+    bases = [first for first, count in blocks for _ in range(count)]
+    return [base + i * gap for i, base in enumerate(bases)]
+
+
 def draw(results, systems, collections, path):
     """Mean nDCG@10 against bytes a document."""
     from matplotlib.figure import Figure
@@ -158,25 +189,22 @@ def draw(results, systems, collections, path):
     axes = figure.add_subplot()
     shown = [s for s in systems if mean(results, s, collections, MAIN) is not None]
     points = {s: (a_document(results, s, collections), mean(results, s, collections, MAIN)) for s in shown}
-    points = {s: point for s, point in points.items() if point[1] > LOWEST}
+    heights = [y for _, y in points.values()]
+    low, high = min(heights), max(heights)
     for system, (x, y) in points.items():
         axes.plot(x, y, "o", markersize=8, color=COLOURS[KINDS[system]])
-    last = {}
-    for system, (x, y) in sorted(points.items(), key=lambda item: item[1][1]):
-        kind = KINDS[system]
-        left = kind == "vector"  # as wide as words are, so that their names go the other way
-        at = max(y, last.get(kind, 0) + 0.011) if kind != "token vectors" else y
-        last[kind] = at
+    for system, (x, y) in labels(points, LINE * (high - low)).items():
+        left = points[system][0] < NARROW
+        arrow = {"arrowstyle": "-", "color": "#b0b0b0", "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
         side = "right" if left else "left"
-        offset = (-9 if left else 9, 0)
-        axes.annotate(system, (x, at), xytext=offset, textcoords="offset points", ha=side, va="center", fontsize=9)
+        axes.annotate(system, points[system], (x, y), ha=side, va="center", fontsize=9, arrowprops=arrow)
     axes.set_xscale("log")
-    low, high = min(x for x, _ in points.values()), max(x for x, _ in points.values())
-    axes.set_xlim(low / 4, high * 3)
-    axes.set_ylim(LOWEST, max(y for _, y in points.values()) + 0.03)
+    sizes = [x for x, _ in points.values()]
+    axes.set_xlim(min(sizes) / 6, max(sizes) * 4)
+    axes.set_ylim(low - 0.06 * (high - low), high + 0.1 * (high - low))
     axes.set_xlabel("bytes a document that a search reads")
     axes.set_ylabel(f"{MAIN}, mean of {len(collections)} collections")
     axes.grid(alpha=0.25)
     marks = [Line2D([], [], marker="o", linestyle="", color=colour, label=kind) for kind, colour in COLOURS.items()]
-    axes.legend(handles=marks, loc="lower right", frameon=False, title="a document is")
+    figure.legend(handles=marks, loc="outside lower center", ncols=len(marks), frameon=False, title="a document is")
     figure.savefig(path, dpi=130)

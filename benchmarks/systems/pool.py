@@ -1,8 +1,8 @@
 """What every learned system of `benchmarks/systems` learns from: the train splits of two collections, in one folder.
 
 - `corpus.jsonl.gz`, `queries.jsonl.gz`, `qrels/train.tsv`: tldr-pages, and scitldr three times, since it is small.
-- `pairs.jsonl`: for weak supervision, each query with documents that BM25 found and others drawn at random; nobody's
-  judgement is in it.
+- `pairs.jsonl`: for weak supervision, each query with what BM25 found, its best first, and others drawn at random;
+  nobody's judgement is in it.
 
 Nothing of a dev or test split is read, and no other collection.
 """
@@ -38,13 +38,18 @@ def pool(collections, folder):
     (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\n" + lines)
 
 
-def weak_pairs(folder, output, queries=8000, seed=0):
+def write_third(folder):
+    """The split "third", of every third judged pair, for who reads all queries before the first step."""
+    header, *lines = (folder / "qrels" / "train.tsv").read_text().splitlines(keepends=True)
+    (folder / "qrels" / "third.tsv").write_text(header + "".join(lines[::3]))
+
+
+def weak_pairs(folder, output, seed=0):
     """Write pairs.jsonl: queries with what BM25 found and others, without a word on which of them are relevant."""
     collection, drawn = hyperir.open_collection(str(folder)), random.Random(seed)
     rows = {row["id"]: row for row in collection.documents()}
     texts = {id_: f"{row.get('title') or ''} {row['text']}".strip() for id_, row in rows.items()}
-    known, ids = sorted(set(collection.queries("train").values())), list(rows)
-    wanted, lines = drawn.sample(known, min(queries, len(known))), []
+    wanted, ids, lines = list(collection.queries("train").values()), list(rows), []
     for query, found in zip(wanted, Bare("bm25", collection).answer(wanted, FOUND), strict=True):
         items = [{"id": id_, "content": texts[id_]} for id_ in dict.fromkeys([*found, *drawn.sample(ids, DRAWN)])]
         if len(items) == FOUND + DRAWN:

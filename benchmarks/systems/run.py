@@ -20,16 +20,18 @@ from hyperir.evaluate.experiment import Plan, run_experiment
 PLAID = {"type": "plaid", "bits": 2, "scores": "residuals"}
 # Name in the tables -> the system, and the training that it needs.
 SYSTEMS = {
-    "BM25": ({"model": "bm25"}, None),
-    "BM25+": ({"model": "bm25:variant=bm25+"}, None),
-    "TF-IDF": ({"model": "tfidf:smart=lnc.ltc"}, None),
+    "BM25": ({"model": "bm25", "strategy": "inverted"}, None),
+    "BM25+": ({"model": "bm25:variant=bm25+", "strategy": "inverted"}, None),
+    "TF-IDF": ({"model": "tfidf:smart=lnc.ltc", "strategy": "inverted"}, None),
     "SNRM": ({"model": "models/snrm", "strategy": "inverted"}, "snrm"),
     "SPLADE": ({"model": "models/splade", "strategy": "inverted"}, "splade"),
     "inner product": ({"model": "minilm"}, None),
     "inner product, trained": ({"model": "models/inner"}, "inner"),
-    "Hypencoder": ({"model": "models/hyper"}, "hyper"),
+    "Hypencoder": ({"model": "models/official"}, "official"),
+    "Hypencoder, linear": ({"model": "models/hyper"}, "hyper"),
     "ColBERT": ({"model": "models/colbert"}, "colbert"),
     "ColBERT, PLAID": ({"model": "models/colbert", "strategy": PLAID}, "colbert"),
+    "HypencoderMulti, PLAID": ({"model": "models/multi", "strategy": PLAID}, "multi"),
 }
 
 
@@ -37,7 +39,7 @@ def plan(names, collections):
     """The experiment of some systems, from the folder WORK."""
     systems = {}
     for name in names:
-        system = dict(SYSTEMS[name][0])
+        system = {"strategy": "exact"} | SYSTEMS[name][0]
         if not system["model"].startswith(("bm25", "tfidf", "models/snrm")):
             system["dtype"] = "bfloat16"
         systems[name] = system

@@ -6,7 +6,7 @@ import random
 
 import hyperir
 
-COLLECTIONS = ("scifact", "scitldr", "cranfield", "medline", "nl2bash", "tldr-pages")
+COLLECTIONS = ("scifact", "scitldr", "cranfield", "medline", "vaswani", "nl2bash", "tldr-pages")
 TRAINED_ON = ("scitldr", "tldr-pages")  # their train splits
 
 
@@ -17,7 +17,8 @@ def make_testbed(source, folder, queries, documents, seed=0):
         source: the collection's folder.
         folder: to be written.
         queries: drawn from the judged ones of the test split, at most; None takes all.
-        documents: at most: those judged for these queries, and others drawn; None takes all.
+        documents: at most: those judged for these queries, and others drawn; None takes all. Queries are left out at
+            random as long as there are more judged ones.
         seed: of what is drawn.
     """
     if (folder / "qrels" / "test.tsv").is_file():
@@ -29,6 +30,9 @@ def make_testbed(source, folder, queries, documents, seed=0):
         chosen = sorted(drawn.sample(chosen, queries))
     rows = {row["id"]: row for row in collection.documents()}
     judged = {document for q in chosen for document in qrels[q]}
+    while documents is not None and len(judged) > documents:
+        chosen.remove(drawn.choice(chosen))
+        judged = {document for q in chosen for document in qrels[q]}
     rest = [document for document in rows if document not in judged]
     if documents is not None and len(rows) > documents:
         rest = drawn.sample(rest, max(0, documents - len(judged)))

@@ -6,39 +6,51 @@ from pathlib import Path
 
 import torch
 from head import write_masked
-from pool import pool, weak_pairs
+from pool import pool, weak_pairs, write_third
+from starts import write_snrm
 
 import hyperir
-from hyperir.encode import LexicalModel, Model
-from hyperir.encode.snrm import snrm
+from hyperir.encode import Model
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text
 from hyperir.search.bare import Bare
 from hyperir.train import train
-from hyperir.train.data import open_training
 from hyperir.train.mining import Mining, mine
 from hyperir.train.reading import read_recipe
-from hyperir.train.teachers.opening import load_teacher
-from hyperir.train.teaching import teach
 
 RECIPES = Path(__file__).parent / "recipes"
 MINILM = "all-MiniLM-L6-v2"
-LENGTH = 96  # tokens of a document of all-MiniLM-L6-v2, whose vectors stay; the other networks read 64
+LENGTH = 96  # tokens of a document of all-MiniLM-L6-v2, whose vectors stay
+SHORT = 64  # tokens of a document of the networks that learn on both sides, and words of SNRM's
+
+POOLED = ("data.source=pooled", "data.negatives=mined.jsonl")
+STAYING = (*POOLED, "regime.index=pooled.index", "model.start=minilm")
+# What a recipe finds in the folder WORK.
+PLACES = {
+    "frozen": STAYING,
+    "official": STAYING,
+    "splade": (*POOLED, "model.start=masked"),
+    "multi": (*POOLED, "model.start=models/colbert"),
+    "snrm": ("data.source=pairs.jsonl", "model.start=snrm-start"),
+}
 
 
 @dataclass(frozen=True)
 class Training:
-    """A recipe, and what is changed in it."""
+    """A recipe, what is changed in it, and the training that it goes on from."""
 
     recipe: str
     changes: tuple[str, ...] = ()
+    after: str | None = None
 
 
 TRAININGS = {
     "inner": Training("frozen", ("model.relevance=dot",)),
     "hyper": Training("frozen"),
+    "official": Training("official"),
     "splade": Training("splade"),
     "colbert": Training("colbert"),
+    "multi": Training("multi", after="colbert"),
     "snrm": Training("snrm"),
 }
 
@@ -48,6 +60,8 @@ def prepare(collections, work):
     pooled = work / "pooled"
     if not (pooled / "qrels" / "train.tsv").is_file():
         pool(collections, pooled)
+    if not (pooled / "qrels" / "third.tsv").is_file():
+        write_third(pooled)
     collection = hyperir.open_collection(str(pooled))
     if not (work / "mined.done").is_file():
         mining = Mining(depth=34, keep=30)
@@ -65,24 +79,14 @@ def prepare(collections, work):
         index.add(rows, vectors=made.vectors)
     if not (work / "masked" / "tokenizer.json").is_file():
         write_masked(collection, work / "masked")
-    if not (work / "scores.done").is_file():
-        _weak(collection, work)
-        (work / "scores.done").touch()
+    if not (work / "pairs.done").is_file():
+        write_snrm([document_text(row) for row in collection.documents()], work / "snrm-start", SHORT)
+        weak_pairs(pooled, work / "pairs.jsonl")
+        (work / "pairs.done").touch()
 
 
 def _cut(side):
     return TextEncoder(side.backbone, side.config.model_copy(update={"max_length": LENGTH}))
-
-
-def _weak(collection, work):
-    texts = [document_text(row) for row in collection.documents()]
-    snrm(texts, embedding=100, window=5, hidden=(200,), latent=2000, document_length=LENGTH).save_pretrained(
-        work / "snrm-start"
-    )
-    words = LexicalModel("bm25")
-    words.fitted(words.encode_document(texts)).save_pretrained(work / "bm25")
-    weak_pairs(work / "pooled", work / "pairs.jsonl")
-    teach(open_training(str(work / "pairs.jsonl")), load_teacher([str(work / "bm25")]), work / "scores.jsonl")
 
 
 def run(name, work):
@@ -90,17 +94,9 @@ def run(name, work):
     training, folder = TRAININGS[name], work / "models" / name
     if (folder / "config.json").is_file():
         return
-    places = {
-        "frozen": (
-            "data.source=pooled",
-            "data.negatives=mined.jsonl",
-            "regime.index=pooled.index",
-            "model.start=minilm",
-        ),
-        "snrm": ("data.of.source=pairs.jsonl", "data.scores=scores.jsonl", "model.start=snrm-start"),
-    }.get(training.recipe, ("data.source=pooled", "data.negatives=mined.jsonl"))
-    if training.recipe == "splade":
-        places += ("model.start=masked",)
+    if training.after is not None:
+        run(training.after, work)
+    places = PLACES.get(training.recipe, POOLED)
     own = [f"{key}={work / value}" for key, _, value in (place.partition("=") for place in places)]
     train(read_recipe(RECIPES / f"{training.recipe}.yaml", [f"output={folder}", *training.changes, *own]))
 
