@@ -17,6 +17,7 @@ for seed in 0 1; do
             data.source="$work/pooled" data.negatives="$work/mined.jsonl" validation.source="$work/pooled"
     done
 done
+python "$here/shares.py" "$work/pooled" "$work/start" "$work/pooled.index" "$work/dot-0"
 python "$here/table.py" "$collections" "$work/vectors" -o "$work/table.md" "MiniLM with words=$work/start" \
     "inner product, trained=$work/dot-0,$work/dot-1" "hyperir-minilm=$work/hyper-0,$work/hyper-1"
 python "$here/ship.py" "$work/hyper-0" "$work/start" "$work/table.json" -o "$work/hyperir-minilm"

@@ -24,6 +24,7 @@ KINDS = {
     "inner product, trained": "vector",
     "Hypencoder": "vector",
     "Hypencoder, linear": "vector",
+    "hyperir-minilm": "vector",
     "ColBERT": "token vectors",
     "ColBERT, PLAID": "token vectors",
     "HypencoderMulti, PLAID": "token vectors",

@@ -29,6 +29,7 @@ SYSTEMS = {
     "inner product, trained": ({"model": "models/inner"}, "inner"),
     "Hypencoder": ({"model": "models/official"}, "official"),
     "Hypencoder, linear": ({"model": "models/hyper"}, "hyper"),
+    "hyperir-minilm": ({"model": "hyperir-minilm"}, None),
     "ColBERT": ({"model": "models/colbert"}, "colbert"),
     "ColBERT, PLAID": ({"model": "models/colbert", "strategy": PLAID}, "colbert"),
     "HypencoderMulti, PLAID": ({"model": "models/multi", "strategy": PLAID}, "multi"),
