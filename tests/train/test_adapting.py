@@ -21,6 +21,7 @@ from hyperir.train.adapting.asked import Asked
 from hyperir.train.adapting.measuring import Reader
 from hyperir.train.adapting.settings import Settings, form_of
 from hyperir.train.adapting.splitting import is_held, split
+from hyperir.train.adapting.training import start_of
 from hyperir.train.recipe import OptimizerRecipe
 from hyperir.train.retriever import Retriever
 from hyperir.train.trainer import groups
@@ -134,7 +135,7 @@ def test_a_flipped_byte_is_found_named_and_repaired(kept, tmp_path):
 
 def test_nothing_is_kept_where_nothing_is_gained(world, made):
     before = Store.open(world / "my.index").number
-    found = hyperir.adapt(world / "my.index", judged(made, rates=(0.0,), steps=3))
+    found = hyperir.adapt(world / "my.index", judged(made, relevance="dot", rates=(0.0,), steps=3))
     assert not found.kept
     assert found.held_out_queries.p == 1
     assert found.held_out_queries.before == found.held_out_queries.after
@@ -312,4 +313,22 @@ def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
     found = {parameters[id(p)]: group["lr"] for group in groups(Retriever(model, []), recipe) for p in group["params"]}
     assert {rate for name, rate in found.items() if ".linear_head." in name} == {3.0}
     assert {rate for name, rate in found.items() if ".hypernetwork." in name} == {2.0}
-    assert Settings.parse({"form": "shared"}).tried != Settings.parse({"relevance": "dot"}).tried
+    assert max(Settings().tried(network=True)) < max(Settings().tried(network=False))
+
+
+def test_a_q_net_goes_on_and_its_query_vector_learns_too(made, tmp_path):
+    before = make_model({"type": "hyper", "linear": True, "qnet": form_of("mlp").model_dump()}, query_seed=3)
+    before.save_pretrained(tmp_path / "model")
+    before = hyperir.load(tmp_path / "model")
+    place = start_of(before, Settings(), tmp_path / "work")
+    start = hyperir.load(place)
+    assert start.relevance_config.linear == "written"
+    docs = before.encode_document(TEXTS, show_progress_bar=False)
+    torch.testing.assert_close(start.encode_query(TEXTS)(docs), before.encode_query(TEXTS)(docs))
+    assert start_of(start, Settings(), tmp_path / "again") == start.name
+    assert start_of(before, Settings.parse({"learn": "all"}), tmp_path / "again") == before.name
+    index = hyperir.Index.create(tmp_path / "my.index", str(tmp_path / "model"))
+    opened = hyperir.Index.open(made / "my.index")
+    index.add(opened.store.rows(list(range(len(opened)))), show_progress=False)
+    found = hyperir.adapt(tmp_path / "my.index", judged(made, steps=2), keep=False)
+    assert (found.relevance["linear"], found.relevance["qnet"]["type"]) == ("written", "mlp")

@@ -22,7 +22,7 @@ from hyperir.train.adapting.report import Adaptation, refusal, row_of
 from hyperir.train.adapting.settings import Settings
 from hyperir.train.adapting.splitting import split
 from hyperir.train.adapting.teaching import TAUGHT, teach_index
-from hyperir.train.adapting.training import CACHE, Chosen, choose, recipes, relevance_of, write_examples
+from hyperir.train.adapting.training import CACHE, Chosen, choose, recipes, relevance_of, start_of, write_examples
 from hyperir.train.adapting.work import Work, beside, forget_others
 
 __all__ = ["adapt"]
@@ -126,7 +126,7 @@ def _fitted(
     taught = teach_index(store, before, asked, settings, here.folder / TAUGHT, of)
     parted = split([each.asked for each in taught], settings)
     temperature = write_examples(taught, parted, settings, here.folder)
-    tried = recipes(store, start, temperature, settings, here.folder)
+    tried = recipes(store, start_of(before, settings, here.folder), temperature, settings, here.folder)
     needed = [id_ for held in parted.parts.values() for grades in held.qrels.values() for id_ in grades]
     field = Field.of(store, needed, settings.seed)
     reader = Reader(same=settings.learn == "head")

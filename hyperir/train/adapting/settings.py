@@ -37,10 +37,9 @@ class Settings(Config):
         split: of the collection.
         teacher: what scores candidates: "fused" (BM25 and the index's own function, half each), "bm25", "vectors" (the
             index's own function), "none" (known answers alone), or models as `hyperir teach` takes.
-        relevance: "hyper", the inner product plus a q-net that the query writes; or "dot", the inner product with a
-            query vector that is learned. None is "hyper" where a form is given or the index's function is one already,
-            else "dot", which gains about as much and is cheaper to search (docs/adapt.md).
-        form: the q-net, a member of `QNETS`; None is "shared", or that of the index's function.
+        relevance: "hyper", the inner product with a query vector that is learned plus a q-net that the query writes; or
+            "dot", without the q-net: it gains a little less and is cheaper to search (docs/adapt.md). None is "hyper".
+        form: the q-net, a member of `QNETS`; None is that of the index's function, or "shared".
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.
         rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.
@@ -79,12 +78,10 @@ class Settings(Config):
     level: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
 
-    @property
-    def tried(self) -> tuple[float, ...]:
-        """The learning rates."""
+    def tried(self, *, network: bool) -> tuple[float, ...]:
+        """The learning rates; those of a head that writes a network are lower."""
         if self.rates is not None:
             return self.rates
-        network = self.learn == "head" and (self.relevance == "hyper" or self.form is not None)
         return RATES["q-net" if network else self.learn]
 
     @property

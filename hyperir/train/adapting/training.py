@@ -22,7 +22,7 @@ from hyperir.train.learner import build_model
 from hyperir.train.recipe import Recipe
 from hyperir.train.run import train
 
-__all__ = ["CACHE", "Chosen", "choose", "recipes", "relevance_of", "write_examples"]
+__all__ = ["CACHE", "Chosen", "choose", "recipes", "relevance_of", "start_of", "write_examples"]
 
 CACHE = "cache"  # the folder of what is computed once for all rates
 ITEMS = 16  # of a query in a step
@@ -65,7 +65,7 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
             expected="a model with the inner product, or with vectors of length 1",
             fix="train with a recipe of your own: `hyperir train`",
         )
-    if settings.relevance == "hyper" or settings.form is not None:
+    if settings.relevance != "dot":
         form = settings.form or form_of("shared")  # of all forms the best on the map
         # The encoder moves the query's vector, or else the head does: what the inner product learns is never missing.
         linear = True if settings.learn == "all" else "written"
@@ -73,6 +73,25 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
     if settings.learn == "all":
         return {"type": "dot"}
     return {"type": "hyper", "linear": True, "qnet": {"type": "linear", "scaled": True}}
+
+
+def start_of(before: Model, settings: Settings, folder: Path) -> str:
+    """What training starts from: the model before, or the same function with room for another query vector.
+
+    A q-net beside the query's vector as the encoder gives it, such as the default model's, goes on as it is, and the
+    head learns to move the vector too: what the inner product learns should never be missing.
+    """
+    config = before.relevance_config.model_dump(mode="json")
+    if settings.learn != "head" or relevance_of(before, settings) is not None:
+        return before.name
+    if config["linear"] is not True or config["qnet"]["type"] == "linear":
+        return before.name
+    made = Model(before.document, before.query, config | {"linear": "written"}, seed=settings.seed)
+    missing = made.relevance.load_state_dict(before.relevance.state_dict(), strict=False).missing_keys
+    assert all(name.startswith("linear_head.") for name in missing), "which are zero at the start"
+    made.trained = True
+    made.save_pretrained(folder / "start", with_backbone="difference")
+    return str(folder / "start")
 
 
 def write_examples(taught: Sequence[Taught], split: Split, settings: Settings, folder: Path) -> float:
@@ -124,6 +143,8 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
     """A recipe for each learning rate."""
     before = load_network(start)
     relevance = relevance_of(before, settings)
+    written = relevance or before.relevance_config.model_dump(mode="json")
+    network = settings.learn == "head" and written.get("qnet", {}).get("type", "linear") != "linear"
     layers = int(before.query.backbone.transformer.config.num_hidden_layers)
     # The embeddings are most of a small encoder's weights: without them a step is faster, and what is kept is small.
     freeze = 1 if settings.learn == "all" and layers > 2 else 0
@@ -147,7 +168,7 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
         "run": {"steps": settings.steps, "cache": str(folder / CACHE), "keep": 1},
     }
     made = {}
-    for place, rate in enumerate(settings.tried):
+    for place, rate in enumerate(settings.tried(network=network)):
         # Of the two parts of a query encoder that learns, its new head wants the higher rate.
         head = rate if settings.learn == "head" else 10 * rate
         rates = {"encoder_rate": rate, "head_rate": head, "linear_rate": settings.linear_rate}
