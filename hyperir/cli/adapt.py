@@ -24,7 +24,7 @@ def adapt(
         list[str] | None, typer.Option(help="fused (BM25 and the index), bm25, vectors, none, or models; also several.")
     ] = None,
     relevance: Annotated[
-        str | None, typer.Option(help="dot: another query vector; hyper: with a q-net. That of --form, or dot.")
+        str | None, typer.Option(help="dot: another query vector; hyper: a q-net beside it. hyper if not said.")
     ] = None,
     form: Annotated[str | None, typer.Option(help="The q-net: a name, or its settings as JSON.")] = None,
     learn: Annotated[str, typer.Option(help="head: the function; all: the query encoder as well.")] = "head",
