@@ -313,7 +313,8 @@ def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
     found = {parameters[id(p)]: group["lr"] for group in groups(Retriever(model, []), recipe) for p in group["params"]}
     assert {rate for name, rate in found.items() if ".linear_head." in name} == {3.0}
     assert {rate for name, rate in found.items() if ".hypernetwork." in name} == {2.0}
-    assert max(Settings().tried(network=True)) < max(Settings().tried(network=False))
+    assert max(Settings().tried(network=True, length=1.0)) < max(Settings().tried(network=False, length=1.0))
+    assert max(Settings().tried(network=False, length=4.0)) == max(Settings().tried(network=False, length=1.0)) / 4
 
 
 def test_a_q_net_goes_on_and_its_query_vector_learns_too(made, tmp_path):

@@ -43,7 +43,8 @@ class Settings(Config):
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.
         rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.
-        linear_rate: of the query's vector beside a q-net, which wants a higher one than the network.
+        linear_rate: of the query's vector beside a q-net, which wants a higher one than the network; for documents of
+            length 1, and divided by theirs.
         shares: of the trained weights against those before, which validation chooses from as well.
         batch: queries of a step.
         candidates: documents that the teacher scores for a query.
@@ -78,11 +79,13 @@ class Settings(Config):
     level: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
 
-    def tried(self, *, network: bool) -> tuple[float, ...]:
-        """The learning rates; those of a head that writes a network are lower."""
+    def tried(self, *, network: bool, length: float) -> tuple[float, ...]:
+        """The learning rates for documents of a mean length; those of a head that writes a network are lower."""
         if self.rates is not None:
             return self.rates
-        return RATES["q-net" if network else self.learn]
+        if network or self.learn == "all":
+            return RATES["q-net" if network else "all"]
+        return tuple(rate / length for rate in RATES["head"])
 
     @property
     def taught(self) -> bool:

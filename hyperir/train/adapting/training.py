@@ -28,6 +28,7 @@ CACHE = "cache"  # the folder of what is computed once for all rates
 ITEMS = 16  # of a query in a step
 ANSWERS = 4  # of a query that are learned, each in an example of its own; the best ones
 EVERY = 50  # steps between two validations
+SAMPLE = 1000  # documents whose lengths are looked at
 TEACHER = 0.5  # temperature of its standardised scores
 
 
@@ -168,12 +169,19 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
         "run": {"steps": settings.steps, "cache": str(folder / CACHE), "keep": 1},
     }
     made = {}
-    for place, rate in enumerate(settings.tried(network=network)):
+    length = _length(store)
+    for place, rate in enumerate(settings.tried(network=network, length=length)):
         # Of the two parts of a query encoder that learns, its new head wants the higher rate.
         head = rate if settings.learn == "head" else 10 * rate
-        rates = {"encoder_rate": rate, "head_rate": head, "linear_rate": settings.linear_rate}
+        rates = {"encoder_rate": rate, "head_rate": head, "linear_rate": settings.linear_rate / length}
         made[rate] = Recipe.parse(values | {"output": str(folder / f"rate-{place}"), "optimizer": rates})
     return made
+
+
+def _length(store: Store) -> float:
+    """The documents' mean length, of a thousand of them: what moves a query's vector moves its scores by that."""
+    vectors = store.docs[:SAMPLE].vectors.float()
+    return max(float(vectors.norm(dim=1).mean()), 1e-6)
 
 
 def choose(
