@@ -30,6 +30,7 @@ ARMS = {
     "inner product": {"relevance": "dot", "learn": "head"},
     "q-net": {"relevance": "hyper", "learn": "head"},
     "query encoder": {"relevance": "dot", "learn": "all"},
+    "q-net, encoder": {"relevance": "hyper", "learn": "all"},
 }
 OWN = {  # settings that an arm has besides
     "inner product": lambda args, results, seed: json.loads(args.inner),
@@ -40,9 +41,10 @@ OWN = {  # settings that an arm has besides
         **json.loads(args.network),
     },
     "query encoder": lambda args, results, seed: json.loads(args.encoder),
+    "q-net, encoder": lambda args, results, seed: {"form": args.form, **json.loads(args.encoder)},
 }
 PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"))
-PAIRS += (("q-net", "inner product"), ("q-net", "query encoder"))
+PAIRS += (("q-net", "inner product"), ("q-net", "query encoder"), ("q-net, encoder", "query encoder"))
 MEASURE = "nDCG@10"
 MEASURES = (MEASURE, "RR@10", "R@100")
 
@@ -114,7 +116,7 @@ def measured(name, args):
 
 
 def seeds_of(arm, args):
-    return min(args.seeds, args.encoder_seeds) if arm == "query encoder" else args.seeds
+    return min(args.seeds, args.encoder_seeds) if ARMS[arm]["learn"] == "all" else args.seeds
 
 
 def asked_of(collection, most):
