@@ -10,7 +10,7 @@ from torch import Size, Tensor
 
 from hyperir.core.ragged import offsets_of, picked, window
 
-__all__ = ["Dense", "Multi", "Sparse", "States"]
+__all__ = ["Cells", "Dense", "Multi", "Sparse", "States"]
 
 
 @dataclass(frozen=True)
@@ -173,6 +173,41 @@ class Multi:
 
 
 @dataclass(frozen=True)
+class Cells:
+    """Where documents' vectors count the tokens of B queries: the smallest of a token's R cells is its count there.
+
+    Args:
+        places: (B, T, R) int64, numbers of a document's vector.
+        weights: (B, T), what a token's count adds to the score; 0 for tokens that are not counted.
+        units: (B, T), one over the token's weight in documents, so that its count times that is about 1 where a text
+            has the token once, whatever the token; 0 for tokens that are not counted.
+    """
+
+    places: Tensor
+    weights: Tensor
+    units: Tensor
+
+    def __getitem__(self, texts: Tensor | slice) -> Cells:
+        return Cells(self.places[texts], self.weights[texts], self.units[texts])
+
+    def to(self, device: torch.device) -> Cells:
+        return Cells(*(tensor.to(device, non_blocking=True) for tensor in (self.places, self.weights, self.units)))
+
+    def padded(self, length: int) -> Cells:
+        """The same with room for `length` tokens; what is added counts nothing."""
+        more = (0, length - self.weights.shape[1])
+        places = torch.nn.functional.pad(self.places, (0, 0, *more))
+        return Cells(places, *(torch.nn.functional.pad(each, more) for each in (self.weights, self.units)))
+
+    @staticmethod
+    def cat(parts: Sequence[Cells]) -> Cells:
+        """One batch after the other, padded to the longest."""
+        longest = max(part.weights.shape[1] for part in parts)
+        parts = [part.padded(longest) for part in parts]
+        return Cells(*(torch.cat([getattr(part, name) for part in parts]) for name in ("places", "weights", "units")))
+
+
+@dataclass(frozen=True)
 class States:
     """What a text encoder makes of B texts, and all that a relevance function may read of its query.
 
@@ -181,12 +216,14 @@ class States:
         mask: (B, T) boolean, true where a token is real.
         pooled: (B, D), the texts' vectors after pooling and normalisation.
         vectors: (B, T, D), a vector of every token, where the mask is true, of encoders that make these; else None.
+        cells: where documents count the tokens, of encoders whose documents do; else None.
     """
 
     tokens: Tensor
     mask: Tensor
     pooled: Tensor
     vectors: Tensor | None = None
+    cells: Cells | None = None
 
     def __len__(self) -> int:
         return self.tokens.shape[0]
@@ -194,4 +231,10 @@ class States:
     def __getitem__(self, texts: Tensor | slice) -> States:
         """The states of some of the texts."""
         vectors = None if self.vectors is None else self.vectors[texts]
-        return States(self.tokens[texts], self.mask[texts], self.pooled[texts], vectors)
+        cells = None if self.cells is None else self.cells[texts]
+        return States(self.tokens[texts], self.mask[texts], self.pooled[texts], vectors, cells)
+
+    def to(self, device: torch.device) -> States:
+        tokens, mask, pooled = (each.to(device, non_blocking=True) for each in (self.tokens, self.mask, self.pooled))
+        vectors = None if self.vectors is None else self.vectors.to(device, non_blocking=True)
+        return States(tokens, mask, pooled, vectors, None if self.cells is None else self.cells.to(device))

@@ -73,14 +73,23 @@ class WordsConfig(Config):
         k1: of documents; the smaller, the sooner a repeated token counts no more.
         b: of documents; from 0, their length does not matter, to 1.
         length: tokens of a document, on average.
+        cells: numbers of the sketch in which every token is counted, each in a row of its own, so that the smallest of
+            them is its count; 0 for a sketch of random signs, which an inner product reads.
     """
 
     side: Literal["query", "document"]
     width: int = Field(ge=1)
+    cells: int = Field(default=0, ge=0)
     scale: float = Field(default=0.25, gt=0)
     k1: float = Field(default=1.2, ge=0)
     b: float = Field(default=0.75, ge=0, le=1)
     length: float = Field(default=100.0, gt=0)
+
+    @model_validator(mode="after")
+    def _room_for_cells(self) -> WordsConfig:
+        if self.cells > self.width:
+            raise ValueError(f"words.cells: {self.cells} rows of cells need a width of as many, not {self.width}")
+        return self
 
 
 class TextEncoderConfig(Config):

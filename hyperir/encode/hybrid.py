@@ -19,23 +19,36 @@ from hyperir.encode.texts import document_text, sequence
 __all__ = ["with_words"]
 
 BLOCK = 4096  # texts whose tokens are counted at once
+SCALE, SIGNED_SCALE = (
+    0.4,
+    0.25,
+)  # benchmarks/model/widths.py; the first reads words with less error, so they may say more
 
 
 def with_words(
-    model: Model, documents: Sequence[Row | str], *, width: int = 640, scale: float = 0.25, least: float = 1.0
+    model: Model,
+    documents: Sequence[Row | str],
+    *,
+    width: int = 640,
+    scale: float | None = None,
+    cells: int = 3,
+    least: float = 1.0,
 ) -> Model:
     """The same model with a sketch of words beside its vectors, D wide instead of H: D = H + width.
 
     Args:
         model: of one vector a text, with a relevance function that learned nothing. It shares its transformers.
         documents: N of them, whose tokens' document frequencies make idf; those to be searched, or others like them.
-        width: numbers of the sketch. Its error is that of 1 / sqrt(width).
+        width: numbers of the sketch; the fewer, the more often words are taken for others.
         scale: the score of a document that has all words of a query once, is of mean length and says nothing else;
-            an inner product of unit vectors is 1 at most.
+            an inner product of unit vectors is 1 at most. None is what suits the form, .4 and .25.
+        cells: in which every token is counted, for a network of the query that reads the smallest (`hyper_words`); 0
+            for random signs, which an inner product reads less well and every vector database can.
         least: tokens of a smaller idf count nothing, as the words that every text has.
 
     Raises:
-        InputError: no documents; or a model of another kind, that has words already, or has learned.
+        InputError: no documents; cells over vectors that are not compared by inner product; or a model of another kind,
+            that has words already, or has learned.
     """
     learned = any(True for _ in model.relevance.parameters()) or model.document.projection is not None
     if model.kind != "dense" or learned or model.document.config.words is not None:
@@ -47,14 +60,21 @@ def with_words(
     texts = [document_text(row) for row in sequence(documents, "document")]
     if not texts:
         raise InputError("words are counted in documents", expected="at least one", got="none")
+    if cells and model.relevance_config.model_dump()["type"] != "dot":
+        raise InputError(
+            f"words in cells stand beside an inner product, and {model.name!r} is compared otherwise",
+            expected="relevance 'dot', or cells=0",
+            got=repr(model.relevance_config.model_dump()["type"]),
+        )
     idf, length = _counted(model.document, texts)
     weights = torch.where(idf < least, 0.0, idf).sqrt()
-    document = WordsConfig(side="document", width=width, length=length)
-    query = WordsConfig(side="query", width=width, scale=scale)
+    scale = (SCALE if cells else SIGNED_SCALE) if scale is None else scale
+    document = WordsConfig.parse({"side": "document", "width": width, "length": length, "cells": cells})
+    query = WordsConfig.parse({"side": "query", "width": width, "scale": scale, "cells": cells})
     made = Model(
         _beside(model.document, document, weights),
         _beside(model.query, query, weights),
-        model.relevance_config,
+        {"type": "hyper_words", "weigh": False} if cells else model.relevance_config,
         seed=model.seed,
     )
     return made.eval()

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hyperir.core.docs import Multi, States
+from hyperir.core.docs import Cells, Multi, States
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.encode.backbone import Backbone
@@ -68,6 +68,12 @@ class TextEncoder(nn.Module):
         return beside + (self._pooled_width if self.config.project is None else self.config.project)
 
     @property
+    def reads_cells(self) -> bool:
+        """Whether this is the side of queries over documents that count tokens in cells."""
+        words = self.config.words
+        return words is not None and words.cells > 0 and words.side == "query"
+
+    @property
     def parts(self) -> dict[str, nn.Module]:
         """What the side has besides its transformer, by the names under which its weights are saved."""
         parts = {"projection": self.projection, "terms": self.terms, "words": self.words}
@@ -107,9 +113,15 @@ class TextEncoder(nn.Module):
             vectors = F.normalize(vectors, dim=-1)
         if self.projection is not None:
             vectors = self.projection(vectors)
-        if self.words is not None:
-            vectors = torch.cat([vectors, self.words(ids, mask)], dim=-1)
-        return States(tokens, real, vectors)
+        if self.words is None:
+            return States(tokens, real, vectors)
+        vectors = torch.cat([vectors, self.words(ids, mask)], dim=-1)
+        return States(tokens, real, vectors, cells=self.cells(ids, mask) if self.reads_cells else None)
+
+    def cells(self, ids: Tensor, mask: Tensor | None) -> Cells:
+        """Where documents count tokens (B, T); for a side that reads cells."""
+        assert self.words is not None, "see `reads_cells`"
+        return self.words.cells(ids, mask, self._pooled_width)
 
     def _of_tokens(self, rules: TokenRules, ids: Tensor, mask: Tensor | None) -> States:
         """States with a vector of every token; the pooled one is their mean."""
@@ -148,6 +160,8 @@ class TextEncoder(nn.Module):
         mask = torch.zeros(len(ids), longest, dtype=torch.bool, device=device)
         whole = torch.empty(len(ids), self.width, device=device)
         vectors = None if self.rules is None else torch.zeros(len(ids), longest, self.width, device=device)
+        cells: list[Cells] = []
+        order: list[Tensor] = []
         with torch.inference_mode():
             for batch in self.batches(ids, batch_size):
                 states, rows = self(batch), batch.rows.to(device)
@@ -157,8 +171,13 @@ class TextEncoder(nn.Module):
                 whole[rows] = states.pooled
                 if vectors is not None:
                     vectors[rows, :length] = states.vectors
+                if states.cells is not None:
+                    cells.append(states.cells.padded(longest))
+                    order.append(rows)
                 bar.advance(len(rows))
-        return States(tokens, mask, whole, vectors)
+        # Made outside of inference mode, as the other tensors are.
+        found = Cells.cat(cells)[torch.argsort(torch.cat(order))] if cells else None
+        return States(tokens, mask, whole, vectors, found)
 
     def vectors(self, texts: Sequence[Any], as_text: Callable[[Any], str], batch_size: int, bar: Progress) -> Tensor:
         """(N, D) vectors of N texts in their order, on the backbone's device.
@@ -212,4 +231,7 @@ class TextEncoder(nn.Module):
         tokens = torch.zeros(0, 1, self.backbone.width, device=device)
         mask = torch.zeros(0, 1, dtype=torch.bool, device=device)
         vectors = None if self.rules is None else torch.zeros(0, 1, self.width, device=device)
-        return States(tokens, mask, torch.zeros(0, self.width, device=device), vectors)
+        counted = torch.zeros(0, 1, device=device)
+        places = torch.zeros(0, 1, 1, dtype=torch.int64, device=device)
+        cells = Cells(places, counted, counted) if self.reads_cells else None
+        return States(tokens, mask, torch.zeros(0, self.width, device=device), vectors, cells)

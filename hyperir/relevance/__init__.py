@@ -21,6 +21,7 @@ RELEVANCE: Table[nn.Module] = Table(
         "cosine": "hyperir.relevance.cosine:Cosine",
         "l2": "hyperir.relevance.l2:L2",
         "hyper": "hyperir.relevance.hyper:Hyper",
+        "hyper_words": "hyperir.relevance.hyper_words:HyperWords",
         "maxsim": "hyperir.relevance.maxsim:MaxSim",
         "hyper_multi": "hyperir.relevance.hyper_multi:HyperMulti",
     },

@@ -6,22 +6,19 @@ network, f(d) = <q, d> + g_q(d); the paper's form has none.
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal
 
-import torch
 from pydantic import BeforeValidator, SerializeAsAny
 from torch import nn
 
 from hyperir.core.config import Config
 from hyperir.core.docs import Dense, States
 from hyperir.core.types import Relevance
-from hyperir.hypernet import HEADS, Hypernetwork, Slot
+from hyperir.hypernet import HEADS, Hypernetwork
+from hyperir.relevance.base import base_head, based
 from hyperir.relevance.qnets import QNETS, QNet
 
 __all__ = ["Hyper"]
-
-BASE = "base"  # the slot of what is added to the pooled query
 
 
 class HyperConfig(Config):
@@ -58,17 +55,10 @@ class Hyper(nn.Module):
         qnet = QNETS.build(config.qnet, width=width)
         self.hypernetwork = Hypernetwork(config.head, qnet.slots(), state_width)
         # A head of its own, because it wants a higher learning rate than what writes a network.
-        self.linear_head: Hypernetwork | None = None
-        if self.linear == "written":
-            # A query has length 1: without the scale a step of a usual rate would move it farther than that.
-            slot = Slot(torch.zeros(width), 1 / math.sqrt(width), silent=True)
-            self.linear_head = Hypernetwork(config.head, {BASE: slot}, state_width)
+        self.linear_head = base_head(config.head, width, state_width) if self.linear == "written" else None
         # Not registered as a submodule: its own parameters were the start of the base, which the hypernetwork owns.
         object.__setattr__(self, "qnet", qnet)
 
     def forward(self, states: States) -> Relevance[Dense]:
         parameters = self.hypernetwork(states.tokens, states.mask)
-        base = states.pooled if self.linear else None
-        if base is not None and self.linear_head is not None:
-            base = base + self.linear_head(states.tokens, states.mask)[BASE]
-        return self.qnet.function(parameters, base)
+        return self.qnet.function(parameters, based(states, self.linear_head) if self.linear else None)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hyperir.core.docs import Dense, Multi, Sparse, States
+from hyperir.core.docs import Cells, Dense, Multi, Sparse, States
 from hyperir.core.ragged import offsets_of
 from hyperir.core.types import Docs, Relevance, Strategy
 from hyperir.index.strategies import STRATEGIES
@@ -51,7 +51,10 @@ def make_states() -> States:
     """States of Q queries of different lengths, unit vectors pooled; of every token too, where documents have."""
     mask = torch.arange(T)[None, :] < torch.tensor([T, 2, 4])[:, None]
     pooled = torch.nn.functional.normalize(torch.randn(Q, D), dim=-1)
-    states = States(torch.randn(Q, T, H), mask, pooled)
+    places = torch.stack([torch.randint(D // 2, (Q, T)), D // 2 + torch.randint(D // 2, (Q, T))], -1)
+    counted = mask & (torch.rand(Q, T) < 0.8)
+    cells = Cells(places, torch.rand(Q, T) * counted, 1 / (0.5 + torch.rand(Q, T)) * counted)
+    states = States(torch.randn(Q, T, H), mask, pooled, cells=cells)
     return replace(states, vectors=make_unit(Q, T, D)) if KIND.get() is Multi else states
 
 

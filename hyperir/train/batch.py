@@ -114,10 +114,10 @@ def _padded(rows: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
 
 
 def _to(part: Part, device: torch.device) -> Part:
+    if isinstance(part, States):
+        return part.to(device)
     if isinstance(part, Tensor):
         return part.to(device, non_blocking=True)
-    if isinstance(part, States):
-        return States(*(tensor.to(device, non_blocking=True) for tensor in (part.tokens, part.mask, part.pooled)))
     return tuple(
         TokenBatch(one.rows.to(device), one.ids.to(device), None if one.mask is None else one.mask.to(device))
         for one in part

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -53,12 +53,11 @@ def backward(
     if retriever.across:
         own = slice(processes()[0] * most, processes()[0] * most + len(vectors))
         vectors = all_rows(torch.nn.functional.pad(vectors, (0, 0, 0, most - len(vectors))))
-    states = States(_leaf(states.tokens, asked), states.mask, _leaf(states.pooled, asked))
+    states = replace(states, tokens=_leaf(states.tokens, asked), pooled=_leaf(states.pooled, asked))
     vectors = _leaf(vectors, found)
 
     def piece(first: int) -> Tensor:
-        part = slice(first, first + queries)
-        some = States(states.tokens[part], states.mask[part], states.pooled[part])
+        some = states[first : first + queries]
         f = retriever.model.relevance(some)
         docs = retriever.narrowed(vectors) if isinstance(batch.documents, Tensor) else vectors
         retriever.regularise(f, some, Dense(docs[whole.items[start + first : start + first + len(some)].clamp(0)]))

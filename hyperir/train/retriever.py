@@ -8,7 +8,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from hyperir.core.docs import Dense, Multi, States
+from hyperir.core.docs import Cells, Dense, Multi, States
 from hyperir.core.types import Docs, Relevance
 from hyperir.encode.model import Model
 from hyperir.encode.text_encoder import TextEncoder
@@ -183,4 +183,6 @@ def joined(groups: Sequence[TokenBatch], states: Sequence[States]) -> States:
     mask = torch.cat([nn.functional.pad(each.mask, (0, longest - each.mask.shape[1])) for each in states])
     own = [each.vectors for each in states if each.vectors is not None]
     pooled = torch.cat([each.pooled for each in states])
-    return States(padded([each.tokens for each in states]), mask, pooled, padded(own) if own else None)[back]
+    counted = [each.cells for each in states if each.cells is not None]
+    cells = Cells.cat(counted) if counted else None
+    return States(padded([each.tokens for each in states]), mask, pooled, padded(own) if own else None, cells)[back]

@@ -6,14 +6,14 @@ A source is made once for all texts, and called with numbers of texts; what it g
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from hyperir.core.docs import Dense, States
+from hyperir.core.docs import Cells, Dense, States
 from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.encode.text_encoder import TextEncoder
@@ -76,10 +76,12 @@ class StateSource:
     Args:
         tokens: (total, H) states of all texts' tokens.
         pooled: (N, D).
+        cells: where documents count the texts' tokens, of an encoder over such documents.
     """
 
     tokens: Ragged
     pooled: Array
+    cells: CellSource | None = None
 
     def __call__(self, numbers: Array) -> States:
         lengths = self.tokens.lengths[numbers]
@@ -88,7 +90,28 @@ class StateSource:
         for row, number in enumerate(numbers):
             tokens[row, : lengths[row]] = self.tokens[int(number)]
         mask = np.arange(tokens.shape[1])[None, :] < lengths[:, None]
-        return States(torch.from_numpy(tokens), torch.from_numpy(mask), torch.from_numpy(self.pooled[numbers]))
+        states = States(torch.from_numpy(tokens), torch.from_numpy(mask), torch.from_numpy(self.pooled[numbers]))
+        return states if self.cells is None else replace(states, cells=self.cells(numbers, states.mask))
+
+
+@dataclass(frozen=True)
+class CellSource:
+    """Where documents count the tokens of texts, from the tokens' numbers alone.
+
+    Args:
+        ids: of all texts.
+        encoder: the queries' side.
+    """
+
+    ids: Ragged
+    encoder: TextEncoder
+
+    def __call__(self, numbers: Array, mask: Tensor) -> Cells:
+        ids = np.zeros(mask.shape, dtype=np.int64)
+        for row, number in enumerate(numbers):
+            ids[row, : self.ids.lengths[number]] = self.ids[int(number)]
+        device = self.encoder.backbone.device
+        return self.encoder.cells(torch.from_numpy(ids).to(device), mask.to(device)).to(mask.device)
 
 
 @dataclass(frozen=True)
@@ -145,7 +168,8 @@ def compute_states(encoder: TextEncoder, texts: Sequence[str], cache: Cache, dty
     stored = cache.read(key, ("tokens", "lengths", "pooled"))
     if stored is None:
         stored = cache.write(key, _computed(encoder, texts, cache, dtype))
-    return StateSource(Ragged(stored["tokens"], stored["lengths"]), stored["pooled"])
+    cells = CellSource(tokenize(encoder, texts, str, cache, "queries"), encoder) if encoder.reads_cells else None
+    return StateSource(Ragged(stored["tokens"], stored["lengths"]), stored["pooled"], cells)
 
 
 def _computed(encoder: TextEncoder, texts: Sequence[str], cache: Cache, dtype: str) -> dict[str, Array]:

@@ -44,6 +44,11 @@ def bm25_weight(count, length, mean):
 
 @pytest.fixture
 def hybrid():
+    return with_words(make_model("dot"), DOCUMENTS, width=40, cells=0, least=0.5)
+
+
+@pytest.fixture
+def counting():
     return with_words(make_model("dot"), DOCUMENTS, width=40, least=0.5)
 
 
@@ -84,11 +89,73 @@ def test_the_error_of_bm25_falls_with_the_width():
     )
     errors = []
     for width in (64, 4096):
-        model = with_words(make_model("dot"), DOCUMENTS, width=width, scale=1.0)
+        model = with_words(make_model("dot"), DOCUMENTS, width=width, scale=1.0, cells=0)
         queries = model.encode_query(["quick fox", "search engine", "lazy dog"]).weights[:, 128:]
         errors.append(np.abs((queries @ model.encode_document(DOCUMENTS).vectors[:, 128:].T).numpy() - exact).mean())
     assert errors[1] < errors[0] / 4
     assert errors[1] < 0.05
+
+
+def cells_of(word, width, rows):
+    drawn = np.frombuffer(shake_256(word.encode()).digest(8 * rows), dtype="<u8")
+    starts = [row * width // rows for row in range(rows + 1)]
+    return [starts[r] + int(drawn[r]) % (starts[r + 1] - starts[r]) for r in range(rows)]
+
+
+def test_cells_hold_the_largest_count_and_queries_read_the_smallest_cell(counting):
+    idf = idf_of(DOCUMENTS, 0.5)
+    mean = np.mean([len(words_of(text)) for text in DOCUMENTS])
+    plain, documents = make_model("dot"), counting.encode_document(TEXTS).vectors
+    torch.testing.assert_close(documents[:, :128], plain.encode_document(TEXTS).vectors)
+    for text, document in zip(TEXTS, documents[:, 128:].numpy(), strict=True):
+        words, expected = words_of(text), np.zeros(40)
+        for word in set(words):
+            value = bm25_weight(words.count(word), len(words), mean) * idf[word] ** 0.5
+            for cell in cells_of(word, 40, 3):
+                expected[cell] = max(expected[cell], value)
+        np.testing.assert_allclose(document, expected, atol=1e-5)
+    scores = counting.encode_query(TEXTS)(counting.encode_document(TEXTS))
+    scores -= plain.encode_query(TEXTS)(plain.encode_document(TEXTS))
+    for text, row in zip(TEXTS, scores.numpy(), strict=True):
+        words = words_of(text)
+        total = max(sum(idf[word] for word in words), 1e-6)
+        for vector, score in zip(documents[:, 128:].numpy(), row, strict=True):
+            read = sum(idf[w] ** 0.5 * min(vector[cell] for cell in cells_of(w, 40, 3)) for w in words)
+            assert score == pytest.approx(0.4 * read / total, abs=1e-5)
+
+
+def test_with_room_enough_cells_give_bm25_exactly():
+    idf = idf_of(DOCUMENTS, 1.0)
+    mean = np.mean([len(words_of(text)) for text in DOCUMENTS])
+    counting = with_words(make_model("dot"), DOCUMENTS, width=30_000, scale=1.0)
+    plain = make_model("dot")
+    found = counting.encode_query(["quick fox"])(counting.encode_document(DOCUMENTS))[0]
+    found -= plain.encode_query(["quick fox"])(plain.encode_document(DOCUMENTS))[0]
+    for text, score in zip(DOCUMENTS, found.tolist(), strict=True):
+        words = words_of(text)
+        exact = sum(idf[w] * bm25_weight(words.count(w), len(words), mean) for w in ("quick", "fox") if w in words)
+        assert score == pytest.approx(exact / (idf["quick"] + idf["fox"]), abs=1e-5)
+
+
+def test_a_model_of_cells_is_saved_indexed_and_searched_in_every_way(counting, tmp_path):
+    counting.save_pretrained(tmp_path / "model")
+    again = hyperir.load(tmp_path / "model")
+    docs = counting.encode_document(TEXTS)
+    torch.testing.assert_close(again.encode_query(TEXTS)(docs), counting.encode_query(TEXTS)(docs))
+    index = hyperir.Index.create(tmp_path / "my.index", again)
+    index.add([{"id": str(i), "text": text} for i, text in enumerate(DOCUMENTS)], show_progress=False)
+    for strategy in ("ivf", "graph", "firstorder"):
+        index.build(strategy, show_progress=False)
+    for strategy in ("exact", "ivf", "graph", "firstorder"):
+        [hits] = index.search(["fox fox fox"], 3, strategy=strategy)
+        assert {hit.id for hit in hits} == {"0", "5", "6"}, strategy
+
+
+def test_a_batch_of_queries_is_scored_as_each_alone(counting):
+    docs = counting.encode_document(TEXTS)
+    alone = torch.cat([counting.encode_query([text])(docs) for text in TEXTS])
+    torch.testing.assert_close(counting.encode_query(TEXTS, batch_size=3)(docs), alone)
+    assert counting.encode_query([])(docs).shape == (0, len(TEXTS))
 
 
 def test_neither_the_batch_nor_its_order_matters(hybrid):
@@ -111,7 +178,7 @@ def test_it_is_saved_and_an_index_knows_it(hybrid, tmp_path):
 
 
 def test_other_counts_make_another_model(hybrid):
-    assert with_words(make_model("dot"), DOCUMENTS[:3], width=40).fingerprint != hybrid.fingerprint
+    assert with_words(make_model("dot"), DOCUMENTS[:3], width=40, cells=0).fingerprint != hybrid.fingerprint
 
 
 def test_cut_to_the_transformers_numbers_it_is_the_model_without_words(hybrid):
@@ -141,6 +208,10 @@ def test_what_is_refused(hybrid, tmp_path):
         with_words(make_model(HYPER), DOCUMENTS)
     with pytest.raises(InputError, match="at least one"):
         with_words(make_model("dot"), [])
+    with pytest.raises(InputError, match="cells=0"):
+        with_words(make_model("l2"), DOCUMENTS)
+    with pytest.raises(ConfigError, match="rows of cells need a width of as many"):
+        with_words(make_model("dot"), DOCUMENTS, width=2)
     with pytest.raises(ConfigError, match="which is not projected"):
         TextEncoderConfig.parse({"project": 8, "words": {"side": "query", "width": 8}})
     with pytest.raises(ModelError, match="no words"):

@@ -1,0 +1,231 @@
+"""The Hypencoder over words: the query writes a network with a hidden unit for each of its tokens.
+
+Documents' vectors hold cells in which their tokens are counted (`hyperir.encode.words`, after the count-min sketch of
+Cormode and Muthukrishnan, 2005). Unit t reads the smallest of its token's R cells c_t1 ... c_tR, which is its count but
+where other tokens share all of them. With a_t = min_r d[c_tr] and p_t = min(1, 1.5 u_t a_t) the function is
+
+    f(d) = <b, d> + sum_t v_t a_t + sum_k o_k ReLU(sum_t g_tk p_t + e_k).
+
+The first sum is about BM25's score, to which b, the query's vector, adds what words do not say. The second is a hidden
+layer over which of the tokens are there, p_t, for conditions such as "A or B, but not both". v_t, g_tk, e_k and o_k
+are written from the query's token states. No inner product is such a function, for it cannot take the smallest of
+several numbers: over the same documents the best that it can do is `read: mean`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import BeforeValidator, Field, SerializeAsAny
+from torch import Tensor, nn
+
+from hyperir.core.config import Config
+from hyperir.core.docs import Cells, Dense, States
+from hyperir.core.errors import InputError
+from hyperir.hypernet import HEADS
+from hyperir.relevance.base import base_head, based
+from hyperir.relevance.vectors import inner
+
+__all__ = ["HyperWords", "WordsFunction"]
+
+PRESENT = 1.5  # counts saturate from about .7, a token once in a long text, to 2.2: above 2 / 3 a token is there
+UNITS = 64  # hidden units of what weighs tokens
+
+
+class HyperWordsConfig(Config):
+    """Configuration of the Hypencoder over words.
+
+    Args:
+        read: what a unit makes of its cells: "min", or "mean", which is an inner product and overrates by what other
+            tokens have left there; to compare with.
+        weigh: tokens' weights are multiplied by exp(u), u written from their states, 0 at the start; else they stay.
+        hidden: units of the hidden layer over which tokens are there; 0 for none.
+        linear: the query's vector: True for the pooled states; "written" with what `head` adds, zero at the start.
+        head: what writes that, a member of `HEADS`.
+    """
+
+    type: Literal["hyper_words"] = "hyper_words"
+    read: Literal["min", "mean"] = "min"
+    weigh: bool = True
+    hidden: int = Field(default=0, ge=0)
+    linear: Literal[True, "written"] = True
+    head: Annotated[SerializeAsAny[Config], BeforeValidator(HEADS.parse)] = HEADS.parse("pooled")
+
+
+class HyperWords(nn.Module):
+    """Query states with cells -> the functions of Q queries.
+
+    Args:
+        config: see :class:`HyperWordsConfig`.
+        width: D, the width of the documents' vectors.
+        state_width: H, the width of the query's token states.
+    """
+
+    Config = HyperWordsConfig
+
+    def __init__(self, config: HyperWordsConfig, *, width: int, state_width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.weigh: nn.Module | None = None
+        if config.weigh:
+            last = nn.Linear(UNITS, 1)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.weigh = nn.Sequential(nn.Linear(state_width, UNITS), nn.GELU(), last)
+        self.gate: nn.Linear | None = None
+        if config.hidden:
+            self.gate = nn.Linear(state_width, config.hidden)
+            self.threshold = nn.Linear(state_width, config.hidden)
+            self.output = nn.Linear(state_width, config.hidden)
+            nn.init.zeros_(self.output.weight)  # so that the layer begins as nothing
+            nn.init.zeros_(self.output.bias)
+        self.linear_head = base_head(config.head, width, state_width) if config.linear == "written" else None
+
+    def forward(self, states: States) -> WordsFunction:
+        cells = _cells(states)
+        weights, layer = cells.weights, None
+        if self.weigh is not None:
+            weights = weights * self.weigh(states.tokens)[..., 0].exp()
+        if self.gate is not None:
+            real = states.mask[..., None].to(states.tokens.dtype)
+            mean = (states.tokens * real).sum(1) / real.sum(1).clamp(min=1)
+            gates = self.gate(states.tokens) * (cells.units > 0)[..., None]
+            layer = Layer(cells.units, gates, self.threshold(mean), self.output(mean))
+        return WordsFunction(self.config.read, based(states, self.linear_head), cells.places, weights, layer)
+
+
+def _cells(states: States) -> Cells:
+    if states.cells is None:
+        raise InputError(
+            "this relevance function reads cells in which documents' tokens are counted, and the encoder makes none",
+            fix="`hyperir.encode.hybrid.with_words` puts them beside the vectors of any bi-encoder",
+        )
+    return states.cells
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The hidden layer over which tokens are there.
+
+    Args:
+        units: (Q, T), see :class:`~hyperir.core.docs.Cells`.
+        gates: (Q, T, K).
+        thresholds: (Q, K).
+        output: (Q, K).
+    """
+
+    units: Tensor
+    gates: Tensor
+    thresholds: Tensor
+    output: Tensor
+
+    def __getitem__(self, queries: slice) -> Layer:
+        return Layer(self.units[queries], self.gates[queries], self.thresholds[queries], self.output[queries])
+
+    def hidden(self, counts: Tensor) -> Tensor:
+        """(Q, N, T) counts -> (Q, N, K), before ReLU."""
+        there = (PRESENT * self.units[:, None] * counts).clamp(max=1)
+        return there @ self.gates + self.thresholds[:, None]
+
+    def __call__(self, counts: Tensor) -> Tensor:
+        """(Q, N, T) -> (Q, N)."""
+        return torch.einsum("qnk,qk->qn", F.relu(self.hidden(counts)), self.output)
+
+    def gradient(self, counts: Tensor) -> Tensor:
+        """Of the score by the counts: (Q, N, T) -> (Q, N, T)."""
+        slope = PRESENT * self.units[:, None]
+        back = (self.hidden(counts) > 0).to(counts.dtype) * self.output[:, None]  # (Q, N, K)
+        return torch.einsum("qnk,qtk->qnt", back, self.gates) * slope * (slope * counts < 1)
+
+
+@dataclass(frozen=True)
+class WordsFunction:
+    """f_q for Q queries, over documents whose vectors count tokens in cells.
+
+    Args:
+        read: "min" or "mean" of a token's cells.
+        base: (Q, D), of the linear part.
+        places: (Q, T, R) int64, the tokens' cells.
+        token_weights: (Q, T), 0 where a query has no more tokens; not `weights`, which is the capability Linear.
+        layer: over which tokens are there, or None.
+    """
+
+    read: Literal["min", "mean"]
+    base: Tensor
+    places: Tensor
+    token_weights: Tensor
+    layer: Layer | None
+
+    @property
+    def num_queries(self) -> int:
+        return self.base.shape[0]
+
+    def __getitem__(self, queries: slice) -> WordsFunction:
+        layer = None if self.layer is None else self.layer[queries]
+        return WordsFunction(self.read, self.base[queries], self.places[queries], self.token_weights[queries], layer)
+
+    def __call__(self, docs: Dense) -> Tensor:
+        """(N,) -> (Q, N); (Q, K) -> (Q, K)."""
+        first, *rest = self.parts(docs).values()
+        return sum(rest, first)
+
+    def parts(self, docs: Dense) -> dict[str, Tensor]:
+        """The capability `Additive`: the linear part, the words, and the hidden layer where there is one."""
+        vectors = docs.vectors.to(self.base.dtype)
+        found = {"inner product": inner(self.base, vectors)}
+        learning = torch.is_grad_enabled() and (self.token_weights.requires_grad or vectors.requires_grad)
+        if self.layer is None and not learning and vectors.dim() == 2:
+            return found | {"words": self._looped(vectors)}
+        counts = self._counts(vectors)
+        found["words"] = torch.einsum("qnt,qt->qn", counts, self.token_weights)
+        return found if self.layer is None else found | {"conditions": self.layer(counts)}
+
+    def gradient(self, docs: Dense) -> Tensor:
+        """df_q/dd at every document, in closed form: (N,) -> (Q, N, D); (Q, K) -> (Q, K, D)."""
+        with torch.no_grad():
+            vectors = docs.vectors.to(self.base.dtype)
+            cells = self._gathered(vectors)
+            counts = self._of_cells(cells)
+            g = self.token_weights[:, None].expand_as(counts)
+            if self.layer is not None:
+                g = g + self.layer.gradient(counts)
+            places = self.places[:, None].expand_as(cells)
+            if self.read == "min":
+                places, g = places.gather(-1, cells.argmin(-1, keepdim=True)), g[..., None]
+            else:
+                g = (g[..., None] / cells.shape[-1]).expand_as(cells)
+            made = self.base[:, None].repeat(1, vectors.shape[-2], 1)
+            return made.scatter_add_(-1, places.flatten(2), g.flatten(2))
+
+    def _looped(self, vectors: Tensor) -> Tensor:
+        """(N, D) -> (Q, N) without gradients, query by query: the cells of a block of documents stay in cache."""
+        scores = vectors.new_zeros(self.num_queries, len(vectors))
+        real = self.token_weights != 0
+        columns = vectors.T.contiguous() if self.num_queries > 4 else vectors.T
+        for q in range(self.num_queries):
+            places = self.places[q][real[q]]  # (T, R)
+            if len(places):
+                cells = columns.index_select(0, places.flatten()).reshape(*places.shape, len(vectors))
+                counts = cells.amin(1) if self.read == "min" else cells.mean(1)
+                scores[q] = self.token_weights[q][real[q]] @ counts
+        return scores
+
+    def _counts(self, vectors: Tensor) -> Tensor:
+        """(N, D) or (Q, K, D) -> (Q, N or K, T)."""
+        return self._of_cells(self._gathered(vectors))
+
+    def _of_cells(self, cells: Tensor) -> Tensor:
+        return cells.amin(-1) if self.read == "min" else cells.mean(-1)
+
+    def _gathered(self, vectors: Tensor) -> Tensor:
+        """(Q, N or K, T, R): the cells of every token."""
+        (queries, tokens, rows), n = self.places.shape, vectors.shape[-2]
+        flat = self.places.reshape(queries, tokens * rows)
+        if vectors.dim() == 3:
+            found = vectors.gather(-1, flat[:, None].expand(-1, n, -1))
+        else:
+            found = vectors[:, flat.flatten()].reshape(n, queries, tokens * rows).transpose(0, 1)
+        return found.reshape(queries, n, tokens, rows)
