@@ -117,6 +117,7 @@ def _train(
 ) -> _Trained:
     """Train one stage, or go on with it; a recipe without stages is one."""
     from hyperir.train.callbacks import Bar, Interruption, patience
+    from hyperir.train.reporting import reporters
     from hyperir.train.trainer import RetrievalTrainer, arguments, learned
 
     recipe = whole.parts()[number]
@@ -155,9 +156,9 @@ def _train(
     validation = _validation(recipe, model, task, store, cache)
     interruption = Interruption()
     bar = Bar(f"Stage {number + 1} of {len(whole.stages)}" if whole.stages else "Training")
-    trainer = RetrievalTrainer(
-        retriever, recipe, args, collate, order, validation, [bar, interruption, *patience(recipe.validation)]
-    )
+    told = reporters(recipe.run.report_to, output.record / "tensorboard")
+    beside = [bar, interruption, *patience(recipe.validation), *told]
+    trainer = RetrievalTrainer(retriever, recipe, args, collate, order, validation, beside)
     if args.process_index == 0:
         prints = [each.fingerprint for each in sets.values()]
         output.begin(prints[0] if len(prints) == 1 else hashlib.sha256("\n".join(prints).encode()).hexdigest(), store)
@@ -262,3 +263,7 @@ def _check_packages(recipe: Recipe) -> None:
         raise MissingExtraError("accelerate", "train", "training")
     if recipe.regime.lora is not None and find_spec("peft") is None:
         raise MissingExtraError("peft", "train", "regime.lora")
+    from hyperir.train.reporting import reporters
+
+    for part in recipe.parts():
+        reporters(part.run.report_to, Path(recipe.output))  # before any work

@@ -287,7 +287,7 @@ def arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         load_best_model_at_end=validation is not None,
         metric_for_best_model=None if validation is None else f"eval_{validation.measures[0]}",
         greater_is_better=True,
-        report_to=list(run.report_to) or "none",
+        report_to="none",  # `reporters` makes those that the recipe names
         dataloader_num_workers=run.workers,
         dataloader_pin_memory=False,
         remove_unused_columns=False,
