@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +54,14 @@ class Result:
         steps: done in all.
         seconds: of this call.
         measures: of the model as saved, where there was validation.
+        before: the same before the first step.
     """
 
     folder: Path
     steps: int
     seconds: float
     measures: dict[str, float]
+    before: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ def train(recipe: Recipe) -> Result:
         merge_lora(done.model)
     if done.processes[0] == 0:
         output.finish(done.model, history, done.measures, " + ".join(counts))
-    return Result(output.folder, so_far(history)[0], time.monotonic() - start, done.measures)
+    first = {name: value for line in history if line["step"] == 0 for name, value in line.items()}
+    before = {name: first[f"eval_{name}"] for name in done.measures if f"eval_{name}" in first}
+    return Result(output.folder, so_far(history)[0], time.monotonic() - start, done.measures, before)
 
 
 def _train(

@@ -5,9 +5,10 @@ import types
 
 import pytest
 import torch
-from worlds import interrupt_at, recipe_of
+from worlds import interrupt_at, recipe_of, write
 
 import hyperir
+from hyperir.cli import main
 from hyperir.core.errors import InputError
 from hyperir.train import train
 from hyperir.train.validation import Validation
@@ -49,6 +50,16 @@ def test_it_ends_after_so_many_validations_without_a_better_one(world, tmp_path,
     assert train(recipe(world, tmp_path / "out", patience)).steps == steps
     kept = next(p for p in hyperir.load(tmp_path / "out").relevance.parameters() if p.dim() > 1)
     assert torch.equal(kept, measured[best][1])
+
+
+def test_a_training_that_only_loses_says_so(world, tmp_path, measured, capsys):
+    file = write(recipe(world, tmp_path / "out"), tmp_path / "r.yaml")
+    with pytest.raises(SystemExit) as done:
+        main(["train", str(file)])
+    assert done.value.code == 0
+    told = capsys.readouterr().err
+    assert "RR@10 0.6000 (before 0.9000)" in told
+    assert "No step was better by RR@10" in told
 
 
 def test_a_stop_forgets_no_validation(world, tmp_path, measured, monkeypatch):
