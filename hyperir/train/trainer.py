@@ -104,8 +104,8 @@ class RetrievalTrainer(Trainer):
         )
 
     def _collated(self, keys: list[Key]) -> dict[str, Any]:
-        # A loader is a batch ahead of the step. Negatives that the model finds wait for the step, to be those of the
-        # model as it is then, and so that a training that goes on does not look for those of batches that it skips.
+        # Negatives that the model finds wait until the step begins: they are looked for at its number and by the model
+        # as it is then, whatever a loader fetches ahead.
         return {"batch": self.collate(keys) if self.collate.negatives is None else keys}
 
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
