@@ -47,9 +47,15 @@ def train(
     result = run(checked)
     if as_json:
         facts = {"folder": str(result.folder), "steps": result.steps, "seconds": result.seconds}
-        print_json(facts | {"measures": result.measures})
+        print_json(facts | {"measures": result.measures, "before": result.before})
         return
-    figures = ", ".join(f"{name} {value:.4f}" for name, value in result.measures.items())
+    figures = ", ".join(
+        f"{name} {value:.4f}" + (f" (before {result.before[name]:.4f})" if name in result.before else "")
+        for name, value in result.measures.items()
+    )
+    first = next(iter(result.measures), "")
+    if first in result.before and result.measures[first] < result.before[first]:
+        say(f"No step was better by {first} than the model before training: think of other rates, data or losses.")
     say(
         f"{result.folder}: trained for {result.steps:,} steps" + (f"; {figures}" if figures else ""),
         f"Try: hyperir index CORPUS -o my.index --model {result.folder}",

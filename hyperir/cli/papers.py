@@ -46,6 +46,7 @@ def compare(
             "against what are the runs measured?",
             expected="--qrels FILE, or --collection SOURCE",
             got="neither" if qrels is None else "both",
+            fix="" if qrels is None else "texts of queries beside --qrels come from --queries FILE",
         )
     if latex and (as_json or by_query):
         raise InputError("one thing can be printed", expected="--latex or --json", got="both")

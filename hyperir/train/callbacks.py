@@ -10,13 +10,13 @@ from types import FrameType
 from typing import Any
 
 import torch
-from transformers import EarlyStoppingCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from hyperir.core.amounts import seconds_text
 from hyperir.core.progress import Progress
 from hyperir.train.recipe import ValidationRecipe
 
-__all__ = ["Bar", "Interruption", "patience"]
+__all__ = ["Bar", "Interruption", "Patience", "patience"]
 
 
 class Bar(TrainerCallback):
@@ -122,8 +122,29 @@ class Interruption(TrainerCallback):
             control.should_training_stop = True
 
 
+class Patience(TrainerCallback):
+    """Ends the training after so many validations without a better one.
+
+    It counts in the log, which a checkpoint keeps: transformers' own counter begins anew after a stop.
+
+    Args:
+        measure: the one that decides, as the log names it.
+        most: validations in a row.
+    """
+
+    def __init__(self, measure: str, most: int) -> None:
+        self.measure, self.most = measure, most
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        """Count."""
+        # The measure before the first step belongs to no checkpoint.
+        values = [line[self.measure] for line in state.log_history if self.measure in line and line["step"] > 0]
+        if values and len(values) - 1 - values.index(max(values)) >= self.most:
+            control.should_training_stop = True
+
+
 def patience(recipe: ValidationRecipe | None) -> list[TrainerCallback]:
     """Stopping early, where the recipe asks for it."""
     if recipe is None or recipe.patience is None:
         return []
-    return [EarlyStoppingCallback(early_stopping_patience=recipe.patience)]
+    return [Patience(f"eval_{recipe.measures[0]}", recipe.patience)]

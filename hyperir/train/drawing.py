@@ -55,6 +55,8 @@ class Negatives:
         self._numbers = {id_: int(i) for id_, i in zip(ids, self._allowed, strict=True)}
         self._training_set, self._examples, self._retriever, self._store = training_set, examples, retriever, store
         self._seed, self._wanted = recipe.seed, (recipe.batch.items or 1) - 1
+        # Vectors that nothing changes are read from the index once, however often a source looks.
+        self._still = store is not None and recipe.model.project is None
         self._exact: Strategy[Dense] | None = None
         self._looked = -1
 
@@ -76,7 +78,8 @@ class Negatives:
         step, every = self._retriever.step, self._source.every
         due = self._looked < 0 or (every and step // every > self._looked // every)
         if due:
-            self._exact = None
+            if not self._still:
+                self._exact = None
             self._source.refresh(self._search, step)
             self._looked = step
 

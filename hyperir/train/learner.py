@@ -50,9 +50,9 @@ def build_model(recipe: Recipe) -> Model:
     if recipe.regime.queries == "head":
         model.query.backbone.requires_grad_(False)
     if recipe.regime.lora is not None:
-        for backbone in {model.document.backbone, model.query.backbone}:
+        for place, backbone in enumerate(dict.fromkeys((model.document.backbone, model.query.backbone))):
             if any(parameter.requires_grad for parameter in backbone.parameters()):
-                add_lora(backbone, recipe.regime.lora)
+                add_lora(backbone, recipe.regime.lora, recipe.seed + place)
     if document.project != start.document.config.project or recipe.model.project is not None:
         _start_projections(model, recipe.seed)
     if model.kind == "multi":

@@ -8,6 +8,7 @@ my-model/
   training/stages/          what each finished stage learned, and its log
   training/log.jsonl        losses and measures by step
   training/curves.png       the same as a picture
+  training/tensorboard/     the same for TensorBoard, where `run.report_to` says so
 """
 
 from __future__ import annotations

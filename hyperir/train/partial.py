@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import torch
 from torch import nn
 
 from hyperir.core.errors import InputError
@@ -38,8 +39,8 @@ def freeze(backbone: Backbone, layers: int) -> None:
         layer.requires_grad_(False)
 
 
-def add_lora(backbone: Backbone, recipe: LoraRecipe) -> None:
-    """Let the transformer stay, and learn low-rank changes of its linear maps."""
+def add_lora(backbone: Backbone, recipe: LoraRecipe, seed: int) -> None:
+    """Let the transformer stay, and learn low-rank changes of its linear maps, which are drawn from a seed."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -49,7 +50,8 @@ def add_lora(backbone: Backbone, recipe: LoraRecipe) -> None:
         target_modules=None if recipe.targets is None else list(recipe.targets),
     )
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
             warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers in a way that is going away
             changed: Any = get_peft_model(backbone.transformer, config)
     except ValueError as error:

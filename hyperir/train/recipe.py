@@ -238,7 +238,8 @@ class RunRecipe(Config):
         workers: processes that put batches together; 0 for none.
         cache: a folder for tokens and states, kept between runs; None keeps them in memory.
         states: how token states that are computed once are kept.
-        report_to: what else gets the figures, as transformers names it: "tensorboard", "wandb", ...
+        report_to: what else gets the figures, as transformers names it: "tensorboard" (files in the model folder's
+            `training/tensorboard`), "wandb", ...
         official: also write the model in the format of the official Hypencoder code, into `official/`.
         save_backbone: write the transformer's weights into the model's folder even where they did not change.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,12 +54,14 @@ class Result:
         steps: done in all.
         seconds: of this call.
         measures: of the model as saved, where there was validation.
+        before: the same before the first step.
     """
 
     folder: Path
     steps: int
     seconds: float
     measures: dict[str, float]
+    before: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ def train(recipe: Recipe) -> Result:
         merge_lora(done.model)
     if done.processes[0] == 0:
         output.finish(done.model, history, done.measures, " + ".join(counts))
-    return Result(output.folder, so_far(history)[0], time.monotonic() - start, done.measures)
+    first = {name: value for line in history if line["step"] == 0 for name, value in line.items()}
+    before = {name: first[f"eval_{name}"] for name in done.measures if f"eval_{name}" in first}
+    return Result(output.folder, so_far(history)[0], time.monotonic() - start, done.measures, before)
 
 
 def _train(
@@ -117,6 +121,7 @@ def _train(
 ) -> _Trained:
     """Train one stage, or go on with it; a recipe without stages is one."""
     from hyperir.train.callbacks import Bar, Interruption, patience
+    from hyperir.train.reporting import reporters
     from hyperir.train.trainer import RetrievalTrainer, arguments, learned
 
     recipe = whole.parts()[number]
@@ -155,9 +160,9 @@ def _train(
     validation = _validation(recipe, model, task, store, cache)
     interruption = Interruption()
     bar = Bar(f"Stage {number + 1} of {len(whole.stages)}" if whole.stages else "Training")
-    trainer = RetrievalTrainer(
-        retriever, recipe, args, collate, order, validation, [bar, interruption, *patience(recipe.validation)]
-    )
+    told = reporters(recipe.run.report_to, output.record / "tensorboard")
+    beside = [bar, interruption, *patience(recipe.validation), *told]
+    trainer = RetrievalTrainer(retriever, recipe, args, collate, order, validation, beside)
     if args.process_index == 0:
         prints = [each.fingerprint for each in sets.values()]
         output.begin(prints[0] if len(prints) == 1 else hashlib.sha256("\n".join(prints).encode()).hexdigest(), store)
@@ -262,3 +267,7 @@ def _check_packages(recipe: Recipe) -> None:
         raise MissingExtraError("accelerate", "train", "training")
     if recipe.regime.lora is not None and find_spec("peft") is None:
         raise MissingExtraError("peft", "train", "regime.lora")
+    from hyperir.train.reporting import reporters
+
+    for part in recipe.parts():
+        reporters(part.run.report_to, Path(recipe.output))  # before any work

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
-from hyperir.train.batch import Collate
+from hyperir.train.batch import Batch, Collate
 from hyperir.train.batches import BatchOrder
 from hyperir.train.caching import backward
 from hyperir.train.devices import sum_over_processes
@@ -104,10 +104,14 @@ class RetrievalTrainer(Trainer):
         )
 
     def _collated(self, keys: list[Key]) -> dict[str, Any]:
-        return {"batch": self.collate(keys)}
+        # Negatives that the model finds wait until the step begins: they are looked for at its number and by the model
+        # as it is then, whatever a loader fetches ahead.
+        return {"batch": self.collate(keys) if self.collate.negatives is None else keys}
 
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        return {"batch": inputs["batch"].to(self.args.device)}
+        self._retriever.step = self.state.global_step
+        batch = inputs["batch"] if isinstance(inputs["batch"], Batch) else self.collate(inputs["batch"])
+        return {"batch": batch.to(self.args.device)}
 
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> None:
         return None  # losses are means over queries
@@ -124,7 +128,6 @@ class RetrievalTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
         """The weighted sum of the losses."""
-        self._retriever.step = self.state.global_step
         total, parts = model(inputs["batch"])
         self._note(parts)
         loss: Tensor = total
@@ -137,7 +140,6 @@ class RetrievalTrainer(Trainer):
         if self.recipe.batch.chunk is None:
             return super().training_step(model, inputs, num_items_in_batch)
         model.train()
-        self._retriever.step = self.state.global_step
         scale = 1 / self.current_gradient_accumulation_steps
         with self.accelerator.no_sync(model):  # gradients are put together below, once and not for every piece
             total, parts = backward(
@@ -287,7 +289,7 @@ def arguments(recipe: Recipe, folder: Path) -> TrainingArguments:
         load_best_model_at_end=validation is not None,
         metric_for_best_model=None if validation is None else f"eval_{validation.measures[0]}",
         greater_is_better=True,
-        report_to=list(run.report_to) or "none",
+        report_to="none",  # `reporters` makes those that the recipe names
         dataloader_num_workers=run.workers,
         dataloader_pin_memory=False,
         remove_unused_columns=False,

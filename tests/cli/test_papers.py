@@ -102,6 +102,7 @@ def test_an_experiment_from_a_file(place):
     ("arguments", "told"),
     [
         (["compare", "best.trec", "worst.trec"], "neither"),
+        (["compare", "best.trec", "worst.trec", "--qrels", "qrels.tsv", "--collection", "pydoc"], "--queries FILE"),
         (["compare", "best.trec", "--qrels", "qrels.tsv"], "two systems"),
         (["compare", "best.trec", "wrost.trec", "--qrels", "qrels.tsv"], "did you mean 'worst.trec'"),
         (["compare", "best.trec", "best.trec", "--qrels", "qrels.tsv"], "two runs are named 'best'"),

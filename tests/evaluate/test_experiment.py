@@ -126,6 +126,9 @@ def test_reports(place):
     assert r"Fruit \& nuts: RR@10. Relevant: fruit from grade 2." in latex
     assert r"words & \textbf{1.000} &" in latex
     assert "<h2>nuts</h2>" in page
+    assert '<h3 class="part">Means</h3>' in page, "below its collection"
+    assert "Intervals" in page
+    assert "Intervals" not in text + latex, "which show none"
     assert "<h1>Fruit &amp; nuts</h1>" in page
     plain = json.loads(json.dumps(found.as_dict()))
     assert {"index_bytes", "query_ms", "scored"} < set(plain["cells"][0]["cost"])

@@ -105,11 +105,13 @@ def test_latex_is_escaped_bold_and_marked():
     assert r"\label{tab:xy}" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 1
     assert "Holm" in text
+    assert f"{N} queries." in text
+    assert "Intervals" not in text, "the table shows none"
     assert text.isascii()
 
 
 class Tags(HTMLParser):
-    VOID = ("meta",)
+    VOID = ("meta", "wbr")
 
     def __init__(self):
         super().__init__()
@@ -146,6 +148,13 @@ def test_the_page_is_one_closed_file_without_scripts():
             assert all(-1 <= float(element.get(at, 0)) <= width + 1 for at in ("x", "x1", "x2", "cx")), element.attrib
             assert all(-1 <= float(element.get(at, 0)) <= height + 1 for at in ("y", "y1", "y2", "cy")), element.attrib
     assert len(list(ET.fromstring(pictures[1]).iter("rect"))) == N
+
+
+def test_long_names_leave_room_for_the_queries(found):
+    page = comparison_page(compare_systems({"a_long_name": scores(LOW), "high": scores(HIGH)}), texts={"q0": "why"})
+    assert "a_<wbr>long_<wbr>name</th>" in page
+    assert '<td class="words">q0<small>why</small></td>' in page
+    assert "<small></small>" not in page
 
 
 def test_many_queries_share_bars():

@@ -87,7 +87,7 @@ def test_narrower_vectors_are_learned_with_the_rest(world, tmp_path, index):
     assert evaluate(qrels, run, ["RR@10"]).mean("RR@10") == pytest.approx(result.measures["RR@10"], abs=1e-3)
 
 
-@pytest.mark.parametrize("regime", ["head", "joint"])
+@pytest.mark.parametrize("regime", ["head", "joint", "lora"])
 def test_an_interrupted_training_goes_on_where_it_was(world, tmp_path, monkeypatch, regime):
     def recipe(output):
         model = {"start": str(world / "model"), "relevance": HYPER, "dropout": 0.1}
@@ -99,7 +99,8 @@ def test_an_interrupted_training_goes_on_where_it_was(world, tmp_path, monkeypat
         changes["validation"] = {"source": str(world / "data"), "every": 5}
         if regime == "head":
             return recipe_of(world, output, **changes)
-        return joint(world, output, **changes)
+        lora = {"lora": {"rank": 4, "dropout": 0.1}} if regime == "lora" else {}
+        return joint(world, output, **changes, regime=lora)
 
     train(recipe(tmp_path / "whole"))
     with monkeypatch.context() as patch:

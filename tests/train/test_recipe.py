@@ -133,7 +133,7 @@ def test_what_the_authors_format_cannot_say_is_refused(world, tmp_path):
     assert "relevance of type hyper" in caught.value.expected
 
 
-def test_the_verb_trains(world, tmp_path):
+def test_the_verb_trains(world, tmp_path, capsys):
     import yaml
     from worlds import HYPER
 
@@ -145,3 +145,4 @@ def test_the_verb_trains(world, tmp_path):
         main(["train", str(tmp_path / "r.yaml"), "run.steps=3", "validation.every=2", "--offline"])
     assert done.value.code == 0
     assert hyperir.load(tmp_path / "out").trained
+    assert "(before 0." in capsys.readouterr().err

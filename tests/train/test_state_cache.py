@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from worlds import HYPER, recipe_of, write
 
+from hyperir.encode.text_encoder import TextEncoder
 from hyperir.train import train
 from hyperir.train.cache import Cache
 
@@ -69,3 +70,28 @@ def test_what_a_living_process_writes_stays(tmp_path):
     Cache(tmp_path)
     assert not unfinished(tmp_path)
     assert (tmp_path / "mine.npy").exists()
+
+
+def test_texts_are_tokenised_once(world, tmp_path, monkeypatch):
+    """A second training over the same texts reads their tokens; another length of them is tokenised anew."""
+    blocks = []
+    tokenize = TextEncoder.tokenize
+    monkeypatch.setattr(
+        TextEncoder, "tokenize", lambda self, texts, *rest: blocks.append(len(texts)) or tokenize(self, texts, *rest)
+    )
+
+    def trained(name, steps, **model):
+        recipe = recipe_of(
+            world,
+            tmp_path / name,
+            model={"start": str(world / "model"), **model},
+            regime={},
+            run={"steps": steps, "cache": str(tmp_path / "cache")},
+            validation=None,
+        )
+        train(recipe)
+        return sum(blocks)
+
+    assert trained("first", 12) == 120 + 60, "each query and each document once, though 12 steps ask for 192 queries"
+    assert trained("second", 2) == 180, "and not again"
+    assert trained("third", 2, document_length=8) == 180 + 60

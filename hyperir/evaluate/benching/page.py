@@ -43,7 +43,7 @@ svg{display:block;width:100%;height:auto}svg text{fill:var(--soft);font-size:12p
 .dot{width:10px;height:10px;border-radius:50%}
 .wide{overflow-x:auto;border:1px solid var(--line);border-radius:10px}
 table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:tabular-nums}
-th,td{padding:6px 12px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+th,td{padding:6px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left}th{color:var(--soft);font-weight:500;background:var(--card)}
 tr:last-child td{border-bottom:0}td .dot{display:inline-block;margin-right:8px}
 #tip{position:fixed;pointer-events:none;background:var(--ink);color:var(--bg);padding:8px 10px;border-radius:6px;
@@ -79,7 +79,8 @@ def page(bench: Bench) -> str:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     about = f"{bench.queries:,} queries over {bench.documents:,} documents, vectors {bench.width} wide, "
     about += f"{bench.depth:,} answers each, against exhaustive search in the same run"
-    where = f"{machine['processor']}, {machine['cores']} cores, {machine['threads']} threads; {versions}"
+    threads = "one thread" if machine["threads"] == 1 else f"{machine['threads']} threads"
+    where = f"{machine['processor']}, {machine['cores']} cores, {threads}; {versions}"
     left_out = "".join(f"<p>{escape(name)} is left out: {escape(why)}</p>" for name, why in bench.refused.items())
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>HyperIR bench</title>'

@@ -65,7 +65,7 @@ class Results:
                 body.append([system, *noted, f"{cell.scores.unjudged:.0%}", *_cost(cell.cost)])
             parts.append(columns([collection, *measures, "unjudged@10", *COSTS], body))
             if found is not None:
-                parts.append(method(found))
+                parts.append(method(found, intervals=False))
         return "\n\n".join(parts)
 
     def latex(self) -> str:
@@ -88,7 +88,7 @@ class Results:
             )
             caption = f"{self.plan.title}: {measure}." + (f" Relevant: {thresholds}." if thresholds else "")
             first = next((found for name in self.plan.collections if (found := self.compared.get(name))), None)
-            tested = f" On each collection: {method(first)}" if first is not None else ""
+            tested = f" On each collection: {method(first, intervals=False)}" if first is not None else ""
             head = ["System", *map(escaped, self.plan.collections)]
             text = escaped(caption + tested) + " Best in bold."
             tables.append(table(head, list(body.values()), caption=text, label=f"tab:{measure}"))
@@ -113,7 +113,7 @@ class Results:
             parts.append(html_table(["System", *measures, "unjudged@10", *COSTS], body))
             found = self.compared.get(collection)
             if found is not None:
-                parts.append(comparison_sections(found, texts=self.texts.get(collection)))
+                parts.append(comparison_sections(found, texts=self.texts.get(collection), heading="h3"))
         lead = f"{len(self.plan.systems)} systems on {len(self.plan.collections)} collections; {self.plan.k:,} answers"
         return html_page(self.plan.title, "\n".join(parts), lead=lead)
 

@@ -39,17 +39,31 @@ def comparison_page(
 
 
 def comparison_sections(
-    found: Comparisons, *, hardest: int = 10, texts: Mapping[str, str] | None = None, notes: Sequence[str] = ()
+    found: Comparisons,
+    *,
+    hardest: int = 10,
+    texts: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+    heading: str = "h2",
 ) -> str:
-    """The same without the shell, so that a page can hold several; arguments as of `comparison_page`."""
+    """The same without the shell, so that a page can hold several under headings of their own.
+
+    Args:
+        found: and the others, as of `comparison_page`.
+        heading: the element of the sections' headings.
+    """
+
+    def head(text: str) -> str:
+        return f'<{heading} class="part">{escape(text)}</{heading}>'
+
     first = found.measures[0]
     told = "".join(f"<p>{escape(note)}</p>" for note in notes if note)
-    parts = ["<h2>Means</h2>", told, _means(found), f'<p class="quiet">{escape(method(found))}</p>']
+    parts = [head("Means"), told, _means(found), f'<p class="quiet">{escape(method(found))}</p>']
     parts.append('<div class="grid">' + "".join(_intervals(found, measure) for measure in found.measures) + "</div>")
-    parts += ["<h2>Comparisons</h2>", _pairs(found)]
+    parts += [head("Comparisons"), _pairs(found)]
     drawn = [pair for pair in found.pairs if pair.measure == first]
     more = f"; the first {MOST_PICTURES} of {len(drawn)} comparisons" if len(drawn) > MOST_PICTURES else ""
-    parts.append(f'<h2>Each query\'s difference in {escape(first)}</h2><p class="quiet">Sorted{more}.</p>')
+    parts.append(head(f"Each query's difference in {first}") + f'<p class="quiet">Sorted{more}.</p>')
     largest = max(
         (abs(value) for pair in drawn[:MOST_PICTURES] for value in found.differences(pair).values()), default=0
     )
@@ -63,7 +77,7 @@ def comparison_sections(
         )
     parts.append('<div class="grid">' + "".join(pictures) + "</div>")
     if hardest:
-        parts += [f"<h2>The hardest queries by {escape(first)}</h2>", _hardest(found, hardest, texts or {})]
+        parts += [head(f"The hardest queries by {first}"), _hardest(found, hardest, texts or {})]
     return "\n".join(parts)
 
 
@@ -132,5 +146,7 @@ def _hardest(found: Comparisons, n: int, texts: Mapping[str, str]) -> str:
     for row in found.hardest(found.measures[0], n):
         top = max(row.values.values())
         cells = [f"<b>{row.values[n]:.3f}</b>" if row.values[n] == top > 0 else f"{row.values[n]:.3f}" for n in names]
-        body.append([escape(row.query), *cells, escape(texts.get(row.query, ""))])
-    return html_table(["Query", *names, ""], body, words=len(names) + 1)
+        # The text stands under the id, so that many systems leave room for it.
+        text = texts.get(row.query, "")
+        body.append([escape(row.query) + (f"<small>{escape(text)}</small>" if text else ""), *cells])
+    return html_table(["Query", *names], body, words=0)

@@ -38,7 +38,8 @@ def comparison_latex(found: Comparisons, *, caption: str = "", label: str = "tab
             cells.append(_bold(value, system.name in found.best(measure)) + _raised(marks(found, measure, system.name)))
         body.append([name, *cells])
     head = ["System", *map(escaped, found.measures)]
-    return table(head, body, caption=escaped(f"{caption} {method(found)}".strip()) + " Best in bold.", label=label)
+    told = f"{caption} {method(found, intervals=False)}".strip()
+    return table(head, body, caption=f"{escaped(told)} {found.queries:,} queries. Best in bold.", label=label)
 
 
 def table(head: Sequence[str], body: Sequence[Sequence[str]], *, caption: str, label: str) -> str:

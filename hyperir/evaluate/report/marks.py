@@ -39,14 +39,16 @@ def marks(found: Comparisons, measure: str, name: str) -> str:
     return "".join(letter for system, letter in letters(found).items() if system in beaten)
 
 
-def method(found: Comparisons) -> str:
-    """How it was tested, in two sentences."""
+def method(found: Comparisons, *, intervals: bool = True) -> str:
+    """How it was tested, and what intervals are where they are shown."""
     if found.baseline is not None:
         marked = f"{BETTER} marks systems significantly better than {found.baseline}, {WORSE} significantly worse ones"
     else:
         marked = "Letters name the systems that one is significantly better than"
-    return (
+    tested = (
         f"{marked}: by both the paired t-test and the paired permutation test ({found.rounds:,} rounds), "
-        f"p at most {1 - found.level:.3g} after Holm's correction over all {len(found.pairs):,} comparisons. "
-        f"Intervals are {100 * found.level:.3g} % bootstrap intervals over the {found.queries:,} queries."
+        f"p at most {1 - found.level:.3g} after Holm's correction over all {len(found.pairs):,} comparisons."
     )
+    if not intervals:
+        return tested
+    return f"{tested} Intervals are {100 * found.level:.3g} % bootstrap intervals over the {found.queries:,} queries."

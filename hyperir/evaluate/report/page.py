@@ -21,6 +21,7 @@ main{max-width:1080px;margin:0 auto;padding:36px 24px 72px}
 h1{font-size:25px;line-height:1.25;margin:0 0 4px}
 h2{font-size:18px;margin:40px 0 6px}
 h3{font-size:15px;margin:0 0 8px}
+h3.part{font-size:16px;margin:28px 0 6px}
 p{margin:4px 0 14px;max-width:76ch}
 .quiet{color:var(--quiet)}
 .wide{overflow-x:auto}
@@ -28,9 +29,10 @@ table{border-collapse:collapse;font-size:14px;font-variant-numeric:tabular-nums;
 th,td{padding:6px 14px 6px 0;text-align:right;vertical-align:top;white-space:nowrap;border-bottom:1px solid var(--rule)}
 th:first-child,td:first-child{text-align:left}
 td.words{text-align:left;white-space:normal;min-width:24ch}
-th{font-weight:600;border-bottom-color:var(--quiet)}
+th{font-weight:600;border-bottom-color:var(--quiet);vertical-align:bottom;white-space:normal}
 td small{display:block;color:var(--quiet);font-size:12px}
 b{font-weight:700}
+sup{line-height:0}
 .up{color:var(--up)}.down{color:var(--down)}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr));gap:18px}
 figure{margin:0;padding:14px 16px;background:var(--panel);border:1px solid var(--rule);border-radius:8px}
@@ -70,7 +72,8 @@ def html_table(head: Sequence[str], body: Sequence[Sequence[str]], *, words: int
         body: rows.
         words: the column that holds running text.
     """
-    top = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in head)
+    # Long names of systems may break where files' names do.
+    top = "".join(f'<th scope="col">{escape(cell).replace("_", "_<wbr>")}</th>' for cell in head)
     rows = "".join(
         "<tr>"
         + "".join(
