@@ -3,8 +3,8 @@
     python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o docs
 
 WORK may hold a part of the map: what it has goes into results.json beside this file, regime by regime, and the page is
-made of that, so that the folders of earlier runs need not be kept. The adaptations' table is that of
-`benchmarks/map/adapt.py --table WORK/adapt.md`.
+made of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
+`benchmarks/map/adapt.py --table WORK/adapt.md`, and WORK/adapt-encoder.md where query encoders learned.
 """
 
 import argparse
@@ -16,11 +16,12 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from benchmarks.map import conditions, pictures
-from benchmarks.map.forms import INNER
+from benchmarks.map.forms import FORMS, INNER
 from hyperir.evaluate.holm import holm
 
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
-UNTRAINED = ("as it comes", "product quantisation")
+ADAPTED = ("adapt", "adapt, encoder")
+UNTRAINED = ("product quantisation", "as it comes")
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
            "known": "known things", "unknown": "unknown things", "new people": "new people"}  # fmt: skip
 
@@ -66,9 +67,9 @@ def summaries(cells, rates):
     found = defaultdict(list)
     told = {regime: differences(cells, regime) for regime in {where[0] for where in cells}}
     for (regime, name, width), forms in cells.items():
-        for form, tests in forms.items():
+        for form in (each for each in (*UNTRAINED, *FORMS) if each in forms):
             made = {}
-            for test, values in tests.items():
+            for test, values in forms[form].items():
                 gain, p = told[regime].get((name, width, form, test), (None, None))
                 made[test] = [round(float(values.mean()), 4)]
                 made[test] += [] if p is None else [round(gain, 2), round(p, 4) if p >= 0.001 else 0]
@@ -114,15 +115,17 @@ def kinds(cells, world, width=384):
 
 def collect(kept, root, work):
     """Put what a WORK folder has in place of what was kept of the same regimes."""
-    results, adapted = work / "results.jsonl", work / "adapt.md"
+    results = work / "results.jsonl"
     if results.is_file():
         cells, rates = read(results)
         kept["regimes"] |= summaries(cells, rates)
         if any(where[:2] == ("conditions", "paragraphs") for where in cells):
             kept["kinds"] = kinds(cells, conditions.paragraphs(root, work / "worlds")).splitlines()
-    if adapted.is_file():
-        means = json.loads(adapted.with_suffix(".json").read_text())
-        kept["adapt"] = {"means": means, "table": adapted.read_text(encoding="utf-8").strip().splitlines()}
+    for name in ADAPTED:
+        file = work / f"{name.replace(', ', '-')}.md"
+        if file.is_file():
+            means = json.loads(file.with_suffix(".json").read_text())
+            kept[name] = {"means": means, "table": file.read_text(encoding="utf-8").strip().splitlines()}
 
 
 def main():
@@ -137,10 +140,11 @@ def main():
     page = TEMPLATE.read_text(encoding="utf-8")
     for regime, rows in kept["regimes"].items():
         page = page.replace(f"<!-- {regime} -->", table(rows))
-    page = page.replace("<!-- adapt -->", "\n".join(kept["adapt"]["table"]))
+    for name in ADAPTED:
+        page = page.replace(f"<!-- {name} -->", "\n".join(kept[name]["table"]))
+        pictures.bars(kept[name]["means"], options.output / "pictures" / f"map-{name.replace(', ', '-')}.png")
     page = page.replace("<!-- kinds -->", "\n".join(kept["kinds"]))
     (options.output / "when-to-use.md").write_text(page, encoding="utf-8")
-    pictures.bars(kept["adapt"]["means"], options.output / "pictures" / "map-adapt.png")
     pictures.heat(kept["regimes"], options.output / "pictures" / "map.png")
     pictures.curves(kept["regimes"]["narrow"], options.output / "pictures" / "map-bytes.png")
 
@@ -151,7 +155,7 @@ def written(kept):
         f"{json.dumps(regime)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
         for regime, rows in kept["regimes"].items()
     )
-    rest = (f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}" for name in ("kinds", "adapt"))
+    rest = (f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}" for name in ("kinds", *ADAPTED))
     return '{"regimes": {\n' + ",\n".join(regimes) + "},\n" + ",\n".join(rest) + "}\n"
 
 

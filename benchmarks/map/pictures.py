@@ -87,7 +87,7 @@ def bars(means, file):
         file: the picture.
     """
     arms = list(next(iter(means.values())))
-    colours = dict(zip(arms, ("tab:gray", "tab:red", "tab:blue", "tab:green"), strict=False))
+    colours = dict(zip(arms, ("tab:gray", "tab:red", "tab:blue", "tab:green", "tab:cyan"), strict=False))
     wide = 0.8 / len(arms)
     fig, axis = plt.subplots(figsize=(1.6 * len(means) + 1.5, 3.4), layout="constrained")
     for turn, arm in enumerate(arms):
