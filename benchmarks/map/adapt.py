@@ -41,10 +41,16 @@ OWN = {  # settings that an arm has besides
         **json.loads(args.network),
     },
     "query encoder": lambda args, results, seed: json.loads(args.encoder),
-    "q-net, encoder": lambda args, results, seed: {"form": args.form, **json.loads(args.encoder)},
+    # At the rate that the encoder learned best with alone.
+    "q-net, encoder": lambda args, results, seed: {
+        "form": args.form,
+        **json.loads(args.encoder),
+        "rates": [results["query encoder"][seed]["adaptation"]["rate"]],
+    },
 }
 PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"))
-PAIRS += (("q-net", "inner product"), ("q-net", "query encoder"), ("q-net, encoder", "query encoder"))
+TOGETHER = (("q-net", "inner product"), ("q-net", "query encoder"), ("q-net, encoder", "query encoder"))
+PAIRS += TOGETHER  # these over all queries of all collections as well
 MEASURE = "nDCG@10"
 MEASURES = (MEASURE, "RR@10", "R@100")
 
@@ -154,6 +160,11 @@ def as_kept(results, arm):
     return [run if run["gained"] else results["before"][0] for run in results[arm]]
 
 
+def every(found, arm):
+    """(collection, query id) -> the mean over seeds."""
+    return {(name, query): value for name, of in found.items() for query, value in averaged(of[arm]).items()}
+
+
 def table(found, args):
     arms = ["before", *args.arms]
     pairs = [pair for pair in PAIRS if set(pair) <= set(arms)]
@@ -164,12 +175,9 @@ def table(found, args):
             tests[name, a, b] = compare(values[a], values[b])
         cells = [f"{fmean(values[arm].values()):.4f}" for arm in arms]
         lines.append(f"| {name} | {len(values['before']):,} | {' | '.join(cells)} |")
-    if len(found) > 1 and {"q-net", "inner product"} <= set(arms):
-        together = [
-            {(name, query): value for name, of in found.items() for query, value in averaged(of[arm]).items()}
-            for arm in ("q-net", "inner product")
-        ]
-        tests["all queries", "q-net", "inner product"] = compare(*together)
+    for pair in TOGETHER if len(found) > 1 else ():
+        if pair in pairs:
+            tests["all queries", *pair] = compare(*(every(found, arm) for arm in pair))
     corrected = dict(zip(tests, holm([test.p for test in tests.values()]), strict=True))
     lines += ["", "| collection | compared | difference | p | p (Holm) | better / worse |", "|---|---|---|---|---|---|"]
     for (name, a, b), test in tests.items():

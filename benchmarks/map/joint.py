@@ -126,6 +126,7 @@ def main():
     parser.add_argument("--start", choices=["pretrained", "random"], default="pretrained")
     parser.add_argument("--layers", type=int)
     parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--name", help='of the regime, of so many steps and layers; "joint, START"')
     parser.add_argument("--encoder-rates", type=float, nargs="*", default=[5e-5, 2e-4])
     parser.add_argument("--head-rates", type=float, nargs="*", default=[1e-4, 1e-3])
     parser.add_argument("--forms", nargs="*", default=["linear + 64-64", "linear + shared 256"])
@@ -133,12 +134,13 @@ def main():
     world = collection(options.collections, "tldr-pages", options.work / "worlds")
     results = Results(options.work / "results.jsonl")
     start, layers, rates = options.start, options.layers, options.encoder_rates
+    name = options.name or f"joint, {start}"
     results.get(
-        f"joint, {start}|tldr-pages|384|as it comes",
+        f"{name}|tldr-pages|384|as it comes",
         lambda: {"tests": measured(Student(start, layers, FORMS[INNER]), world)["tests"]},
     )
     for form in (INNER, *options.forms):
-        key = f"joint, {start}|tldr-pages|384|{form}"
+        key = f"{name}|tldr-pages|384|{form}"
 
         def one(pair, seed, form=form, key=key):
             return results.get(

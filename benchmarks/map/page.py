@@ -2,7 +2,9 @@
 
     python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o docs
 
-The adaptations' table is that of `benchmarks/map/adapt.py --table WORK/adapt.md`.
+WORK may hold a part of the map: what it has goes into results.json beside this file, regime by regime, and the page is
+made of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
+`benchmarks/map/adapt.py --table WORK/adapt.md`, and WORK/adapt-encoder.md where query encoders learned.
 """
 
 import argparse
@@ -14,11 +16,12 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from benchmarks.map import conditions, pictures
-from benchmarks.map.forms import INNER
-from benchmarks.map.run import REGIMES
+from benchmarks.map.forms import FORMS, INNER
 from hyperir.evaluate.holm import holm
 
-JOINT = ("joint, pretrained", "joint, random")
+KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
+ADAPTED = ("adapt", "adapt, encoder")
+UNTRAINED = ("product quantisation", "as it comes")
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
            "known": "known things", "unknown": "unknown things", "new people": "new people"}  # fmt: skip
 
@@ -30,7 +33,7 @@ def read(file):
     for key, row in rows.items():
         parts = key.split("|")
         where, form = (parts[0], parts[1], int(parts[2])), parts[3]
-        if form in ("as it comes", "product quantisation"):
+        if form in UNTRAINED:
             cells[where][form] = {test: np.array([values]) for test, values in row["tests"].items()}
         elif parts[-1] == "chosen":
             name = "{:g} {:g}".format(*row["rates"])
@@ -47,7 +50,7 @@ def differences(cells, regime):
         if one != regime or INNER not in forms:
             continue
         for form, tests in forms.items():
-            if form in (INNER, "as it comes", "product quantisation"):
+            if form in (INNER, *UNTRAINED):
                 continue
             for test, values in tests.items():
                 mine, other = values.mean(0), forms[INNER][test].mean(0)
@@ -56,31 +59,46 @@ def differences(cells, regime):
     return {key: (gain, p) for (key, (gain, _)), p in zip(found.items(), p_values, strict=True)}
 
 
-def table(cells, rates, regime):
+def summaries(cells, rates):
+    """regime -> what is told of its cells: of every test the mean, the points gained on the inner product, and p.
+
+    p is corrected and rounded: 0 is less than .001.
+    """
+    found = defaultdict(list)
+    told = {regime: differences(cells, regime) for regime in {where[0] for where in cells}}
+    for (regime, name, width), forms in cells.items():
+        for form in (each for each in (*UNTRAINED, *FORMS) if each in forms):
+            made = {}
+            for test, values in forms[form].items():
+                gain, p = told[regime].get((name, width, form, test), (None, None))
+                made[test] = [round(float(values.mean()), 4)]
+                made[test] += [] if p is None else [round(gain, 2), round(p, 4) if p >= 0.001 else 0]
+            row = {"collection": name, "width": width, "form": form, "tests": made}
+            found[regime].append(row | {"rates": rates.get(((regime, name, width), form))})
+    return dict(found)
+
+
+def table(rows):
     """Markdown of one regime."""
-    told = differences(cells, regime)
-    wheres = [where for where in cells if where[0] == regime]
-    lines = []
-    for where in wheres:
-        forms = cells[where]
-        tests = list(next(iter(forms.values())))
-        lines += ["", f"**{where[1]}, {where[2]} numbers a document**", ""]
-        lines += [
-            "| form | " + " | ".join(SEEN_AS.get(t, t) for t in tests) + " | rates |",
-            "|---" * (len(tests) + 2) + "|",
-        ]
-        for form, values in forms.items():
-            row = []
-            for test in tests:
-                text = f"{values[test].mean():.3f}"
-                if (where[1], where[2], form, test) in told:
-                    gain, p = told[where[1], where[2], form, test]
-                    text += f" ({gain:+.1f}, p {p:.3f})" if p >= 0.001 else f" ({gain:+.1f}, p < .001)"
-                    text = f"**{text}**" if p < 0.05 else text
-                row.append(text)
-            chosen = " / ".join(f"{rate:g}" for rate in rates[where, form]) if (where, form) in rates else ""
-            lines.append(f"| {form} | " + " | ".join(row) + f" | {chosen} |")
-    return "\n".join(lines)
+    lines, before = [], None
+    for row in rows:
+        where = f"**{row['collection']}, {row['width']} numbers a document**"
+        if where != before:
+            names = " | ".join(SEEN_AS.get(test, test) for test in row["tests"])
+            lines += ["", where, "", f"| form | {names} | rates |", "|---" * (len(row["tests"]) + 2) + "|"]
+            before = where
+        told = " | ".join(cell(*values) for values in row["tests"].values())
+        rates = " / ".join(f"{rate:g}" for rate in row["rates"] or ())
+        lines.append(f"| {row['form']} | {told} | {rates} |")
+    return "\n".join(lines).strip()
+
+
+def cell(mean, gain=None, p=None):
+    """A mean, and what it gains on the inner product; bold where that is significant."""
+    if p is None:
+        return f"{mean:.3f}"
+    text = f"{mean:.3f} ({gain:+.1f}, p {p:.3f})" if p else f"{mean:.3f} ({gain:+.1f}, p < .001)"
+    return f"**{text}**" if p < 0.05 else text
 
 
 def kinds(cells, world, width=384):
@@ -95,29 +113,50 @@ def kinds(cells, world, width=384):
     return "\n".join(lines)
 
 
+def collect(kept, root, work):
+    """Put what a WORK folder has in place of what was kept of the same regimes."""
+    results = work / "results.jsonl"
+    if results.is_file():
+        cells, rates = read(results)
+        kept["regimes"] |= summaries(cells, rates)
+        if any(where[:2] == ("conditions", "paragraphs") for where in cells):
+            kept["kinds"] = kinds(cells, conditions.paragraphs(root, work / "worlds")).splitlines()
+    for name in ADAPTED:
+        file = work / f"{name.replace(', ', '-')}.md"
+        if file.is_file():
+            means = json.loads(file.with_suffix(".json").read_text())
+            kept[name] = {"means": means, "table": file.read_text(encoding="utf-8").strip().splitlines()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("collections", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    cells, rates = read(options.work / "results.jsonl")
-    page = Path(__file__).with_name("template.md").read_text(encoding="utf-8")
-    for regime in (*REGIMES, *JOINT):
-        told = table(cells, rates, regime) or "\nNot measured yet."
-        page = page.replace(f"<!-- {regime} -->", told.strip())
-    adapted = options.work / "adapt.md"
-    if adapted.is_file():
-        page = page.replace("<!-- adapt -->", adapted.read_text(encoding="utf-8").strip())
-        pictures.bars(
-            json.loads(adapted.with_suffix(".json").read_text()), options.output / "pictures" / "map-adapt.png"
-        )
-    world = conditions.paragraphs(options.collections, options.work / "worlds")
-    page = page.replace("<!-- kinds -->", kinds(cells, world))
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    collect(kept, options.collections, options.work)
+    KEPT.write_text(written(kept), encoding="utf-8")
+    page = TEMPLATE.read_text(encoding="utf-8")
+    for regime, rows in kept["regimes"].items():
+        page = page.replace(f"<!-- {regime} -->", table(rows))
+    for name in ADAPTED:
+        page = page.replace(f"<!-- {name} -->", "\n".join(kept[name]["table"]))
+        pictures.bars(kept[name]["means"], options.output / "pictures" / f"map-{name.replace(', ', '-')}.png")
+    page = page.replace("<!-- kinds -->", "\n".join(kept["kinds"]))
     (options.output / "when-to-use.md").write_text(page, encoding="utf-8")
-    told = {regime: differences(cells, regime) for regime in dict.fromkeys(where[0] for where in cells)}
-    pictures.heat(told, options.output / "pictures" / "map.png")
-    pictures.curves(cells, options.output / "pictures" / "map-bytes.png")
+    pictures.heat(kept["regimes"], options.output / "pictures" / "map.png")
+    pictures.curves(kept["regimes"]["narrow"], options.output / "pictures" / "map-bytes.png")
+
+
+def written(kept):
+    """JSON with a line a cell, so that a difference of two versions shows what changed."""
+    regimes = (
+        f"{json.dumps(regime)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
+        for regime, rows in kept["regimes"].items()
+    )
+    rest = (f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}" for name in ("kinds", *ADAPTED))
+    return '{"regimes": {\n' + ",\n".join(regimes) + "},\n" + ",\n".join(rest) + "}\n"
 
 
 if __name__ == "__main__":

@@ -22,10 +22,16 @@ def heat(told, file):
     """A square a form, regime, collection and width, on two sides: points gained on the inner product.
 
     Args:
-        told: regime -> (collection, width, form, test) -> (points, corrected p).
+        told: regime -> its cells, as `page.summaries` gives them.
         file: the picture.
     """
-    told = {(regime, *key): value for regime, found in told.items() for key, value in found.items()}
+    told = {
+        (regime, row["collection"], row["width"], row["form"], test): values[1:]
+        for regime, rows in told.items()
+        for row in rows
+        for test, values in row["tests"].items()
+        if len(values) > 1
+    }
     rows = list(dict.fromkeys((r, n, w, "people" in test) for r, n, w, _, test in told if r != "shapes"))
     forms = list(dict.fromkeys(key[3] for key in told if key[0] != "shapes"))
     fig, axes = plt.subplots(1, 2, figsize=(9, 0.25 * len(rows) + 1.8), layout="constrained", sharey=True)
@@ -51,16 +57,16 @@ def heat(told, file):
     plt.close(fig)
 
 
-def curves(cells, file):
+def curves(rows, file):
     """RR@10 on new documents against bytes a document, label-free: numbers as bytes, and product quantisation."""
-    found = {where[1:]: forms for where, forms in cells.items() if where[0] == "narrow"}
-    names = list(dict.fromkeys(name for name, _ in found))
+    names = list(dict.fromkeys(row["collection"] for row in rows))
     fig, axes = plt.subplots(1, len(names), figsize=(4.6 * len(names), 3.6), layout="constrained", squeeze=False)
     for axis, name in zip(axes[0], names, strict=True):
         for form, (style, colour) in LINES.items():
-            points = sorted((w, forms[form]["new"].mean()) for (n, w), forms in found.items() if n == name)
+            own = [row for row in rows if row["collection"] == name and row["form"] == form]
+            points = sorted((row["width"], row["tests"]["new"][0]) for row in own)
             axis.plot(*zip(*points, strict=True), style, color=colour, marker="o", markersize=3, label=form)
-        sizes = sorted(width for each, width in found if each == name)
+        sizes = sorted({row["width"] for row in rows if row["collection"] == name})
         axis.set_xscale("log", base=2)
         axis.set_xticks(sizes, sizes)
         axis.set_ylim(0)
@@ -81,7 +87,7 @@ def bars(means, file):
         file: the picture.
     """
     arms = list(next(iter(means.values())))
-    colours = dict(zip(arms, ("tab:gray", "tab:red", "tab:blue", "tab:green"), strict=False))
+    colours = dict(zip(arms, ("tab:gray", "tab:red", "tab:blue", "tab:green", "tab:cyan"), strict=False))
     wide = 0.8 / len(arms)
     fig, axis = plt.subplots(figsize=(1.6 * len(means) + 1.5, 3.4), layout="constrained")
     for turn, arm in enumerate(arms):

@@ -1,6 +1,7 @@
 """The map: every regime's forms, rates chosen on validation, three seeds; results as lines of JSON.
 
     python -m benchmarks.map.run FOLDER_OF_COLLECTIONS WORK [--regimes labels distilled narrow conditions pools shapes]
+        [--forms FORM ...]
 
 WORK holds vectors, computed once, and results.jsonl; a run that is in there is not done again. `page.py` makes tables
 and pictures of it. About an hour and a half on one core.
@@ -139,6 +140,7 @@ def main():
     parser.add_argument("collections", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--regimes", nargs="*", default=list(REGIMES), choices=list(REGIMES))
+    parser.add_argument("--forms", nargs="*", default=list(FORMS), choices=list(FORMS), help="beside the inner product")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     results = Results(options.work / "results.jsonl")
@@ -146,6 +148,7 @@ def main():
         for name, world, task, widths, forms in REGIMES[regime](options.collections, options.work):
             if regime == "narrow":
                 quantised(results, name, world)
+            forms = [form for form in forms if form in (INNER, *options.forms)]
             for width in widths:
                 cell(results, regime, name, world, task, width, forms)
 

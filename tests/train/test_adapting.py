@@ -21,7 +21,7 @@ from hyperir.train.adapting.asked import Asked
 from hyperir.train.adapting.measuring import Reader
 from hyperir.train.adapting.settings import Settings, form_of
 from hyperir.train.adapting.splitting import is_held, split
-from hyperir.train.adapting.training import start_of
+from hyperir.train.adapting.training import recipes, start_of
 from hyperir.train.recipe import OptimizerRecipe
 from hyperir.train.retriever import Retriever
 from hyperir.train.trainer import groups
@@ -315,6 +315,13 @@ def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
     assert {rate for name, rate in found.items() if ".hypernetwork." in name} == {2.0}
     assert max(Settings().tried(network=True, length=1.0)) < max(Settings().tried(network=False, length=1.0))
     assert max(Settings().tried(network=False, length=4.0)) == max(Settings().tried(network=False, length=1.0)) / 4
+
+
+def test_a_network_learns_no_faster_than_the_query_encoder_beside_it(made, tmp_path):
+    store = Store.open(made / "my.index")
+    tried = recipes(store, store.encoder.name, 0.05, Settings(learn="all", rates=(1e-4,)), tmp_path)
+    optimizer = tried[1e-4].optimizer
+    assert optimizer.encoder_rate == optimizer.head_rate == 1e-4
 
 
 def test_a_q_net_goes_on_and_its_query_vector_learns_too(made, tmp_path):

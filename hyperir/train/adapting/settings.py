@@ -38,7 +38,8 @@ class Settings(Config):
         teacher: what scores candidates: "fused" (BM25 and the index's own function, half each), "bm25", "vectors" (the
             index's own function), "none" (known answers alone), or models as `hyperir teach` takes.
         relevance: "hyper", the inner product with a query vector that is learned plus a q-net that the query writes; or
-            "dot", without the q-net: it gains a little less and is cheaper to search (docs/adapt.md). None is "hyper".
+            "dot", without the q-net: it gains as much or a little less, and is cheaper to search (docs/adapt.md). None
+            is "hyper".
         form: the q-net, a member of `QNETS`; None is that of the index's function, or "shared".
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
         steps: of training, for each rate.

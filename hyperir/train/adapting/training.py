@@ -171,9 +171,8 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
     made = {}
     length = _length(store)
     for place, rate in enumerate(settings.tried(network=network, length=length)):
-        # Of the two parts of a query encoder that learns, its new head wants the higher rate.
-        head = rate if settings.learn == "head" else 10 * rate
-        rates = {"encoder_rate": rate, "head_rate": head, "linear_rate": settings.linear_rate / length}
+        # What writes a network wants no higher rate than the query encoder: ten times that undid what this learned.
+        rates = {"encoder_rate": rate, "head_rate": rate, "linear_rate": settings.linear_rate / length}
         made[rate] = Recipe.parse(values | {"output": str(folder / f"rate-{place}"), "optimizer": rates})
     return made
 
