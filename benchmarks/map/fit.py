@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from benchmarks.map.world import ranks_of
-from hyperir.core.docs import Dense, States
+from hyperir.core.docs import Cells, Dense, States
 from hyperir.relevance import RELEVANCE
 
 QUERIES, HARD, RANDOM, POOL = 32, 2, 96, 30  # a step's questions; of each, hard negatives of the best 30; random ones
@@ -42,7 +42,8 @@ class Student(nn.Module):
 
     def __init__(self, world, relevance, width):
         super().__init__()
-        whole = world.docs.shape[1]
+        self.counts = relevance["type"] == "hyper_words"
+        whole = self.vectors(world).shape[1]
         self.narrow = nn.Linear(whole, width, bias=False) if width < whole else None
         self.query = nn.Linear(whole, width, bias=False)
         with torch.no_grad():
@@ -56,11 +57,19 @@ class Student(nn.Module):
         linear = relevance["type"] != "hyper" or relevance.get("linear", False)
         self.log_scale = nn.Parameter(torch.tensor(math.log(20.0 if linear else 1.0)))
 
+    def vectors(self, world):
+        """(N, C): functions over words read them in cells, others in signs."""
+        return world.counted.docs if self.counts else world.docs
+
     def functions(self, world, numbers):
         """The functions of some questions."""
         width = int(world.states.mask[numbers].sum(1).max())
         tokens, mask = world.states.tokens[numbers][:, :width].float(), world.states.mask[numbers][:, :width]
-        return self.relevance(States(tokens, mask, self.query(world.states.pooled[numbers])))
+        if not self.counts:
+            return self.relevance(States(tokens, mask, self.query(world.states.pooled[numbers])))
+        own = world.counted.cells
+        cells = Cells(own.places[numbers][:, :width], own.weights[numbers][:, :width], own.units[numbers][:, :width])
+        return self.relevance(States(tokens, mask, self.query(world.counted.pooled[numbers]), cells=cells))
 
     def documents(self, vectors):
         return Dense(vectors if self.narrow is None else self.narrow(vectors))
@@ -114,7 +123,7 @@ def _loss(student, world, task, batch, usable, draw):
     hard = np.concatenate([draw.choice(rows, HARD, replace=False) for rows in _best(task, world)[batch]])
     rows = np.concatenate([positives, hard, draw.choice(usable, RANDOM, replace=False)])
     with torch.autocast("cpu", torch.bfloat16):
-        scores = student.functions(world, numbers)(student.documents(world.docs[rows])).float()
+        scores = student.functions(world, numbers)(student.documents(student.vectors(world)[rows])).float()
     scores = scores * student.log_scale.exp()
     own = torch.arange(len(batch))
     if task.loss == "labels":
@@ -148,7 +157,7 @@ def _forever(draw, count):
 @torch.no_grad()
 def measure(student, world, numbers, block=64):
     """The measure of every question, among all documents."""
-    docs = student.documents(world.docs)
+    docs = student.documents(student.vectors(world))
     values = []
     for start in range(0, len(numbers), block):
         part = numbers[start : start + block]

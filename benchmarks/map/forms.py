@@ -15,6 +15,9 @@ FORMS = {
     "linear + 64-64": beside(MLP | {"hidden": [64, 64]}),
     "linear + shared 256": beside({"type": "shared", "hidden": [256]}),
     "linear + rows 256": beside({"type": "shared", "hidden": [256], "rows": True}),
+    # over words in cells, where the inner product reads them in signs
+    "words": {"type": "hyper_words"},
+    "words, 16": {"type": "hyper_words", "hidden": 16},
     # widths and depths
     "linear + 32": beside(MLP | {"hidden": [32]}),
     "linear + 64": beside(MLP | {"hidden": [64]}),
@@ -24,6 +27,7 @@ FORMS = {
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
 }
 MAIN = list(FORMS)[:5]
+WORDS = [INNER, "linear + 64-64", "words", "words, 16"]
 SHAPES = [
     INNER,
     "linear + 32",

@@ -18,8 +18,8 @@ import torch
 
 from benchmarks.map import conditions, pools
 from benchmarks.map.fit import Task, fit, untrained
-from benchmarks.map.forms import FORMS, INNER, MAIN, SHAPES
-from benchmarks.map.world import collection, fused_scores, ranks_of
+from benchmarks.map.forms import FORMS, INNER, MAIN, SHAPES, WORDS
+from benchmarks.map.world import collection, fused_scores, ranks_of, with_words
 from hyperir.core.progress import track
 
 MAPS, REST, SEEDS = (3e-4, 1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 2)
@@ -92,6 +92,12 @@ def condition(root, work):
         yield name, world, Task("labels", own(world)), (384, 32), MAIN
 
 
+def condition_words(root, work):
+    """Conditions over paragraphs whose vectors hold their words too; labels."""
+    world = with_words(conditions.paragraphs(root, work / "worlds"))
+    yield "paragraphs", world, Task("labels", own(world)), (world.docs.shape[1],), WORDS
+
+
 def richer(root, work):
     """Several pools of a document's tokens side by side; labels."""
     for name, world in pools.worlds(root, work / "worlds", "tldr-pages"):
@@ -107,6 +113,7 @@ def shapes(root, work):
 
 REGIMES = {
     "conditions": condition,
+    "conditions, words": condition_words,
     "narrow": narrow,
     "narrow, longer": longer,
     "codes": codes,

@@ -5,7 +5,7 @@ them as negatives. Questions about them are the test "new". Of the questions abo
 training: the test "seen". Half as many of both kinds validate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,30 @@ import torch
 from torch.nn.functional import normalize
 
 import hyperir
-from hyperir.core.docs import States
+from hyperir.core.docs import Cells, States
 from hyperir.core.progress import track
 from hyperir.encode import LexicalModel
+from hyperir.encode.hybrid import with_words as words_beside
 from hyperir.encode.texts import document_text
 
 MODEL = "all-MiniLM-L6-v2"
 TESTS, VALID = 400, 100  # questions of each kind
 BLOCK = 256
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The same documents with their words counted in cells, for functions over words.
+
+    Args:
+        docs: (N, D) vectors.
+        pooled: (Q, D) of the questions.
+        cells: of the questions' tokens.
+    """
+
+    docs: torch.Tensor
+    pooled: torch.Tensor
+    cells: Cells
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,7 @@ class World:
         texts: of the documents.
         questions: texts.
         measure: "rr" or "precision", at 10.
+        counted: with words, where they are.
     """
 
     docs: torch.Tensor
@@ -52,6 +69,7 @@ class World:
     texts: list[str]
     questions: list[str]
     measure: str = "rr"
+    counted: Counted | None = None
 
 
 def states_of(model, questions, length=32):
@@ -66,6 +84,26 @@ def states_of(model, questions, length=32):
             tokens[rows, :width], mask[rows, :width] = found.tokens[:, :width].half(), found.mask[:, :width]
             pooled[rows] = found.pooled
     return States(tokens, mask, pooled)
+
+
+def with_words(world, width=640):
+    """The world with words beside its vectors: in signs, and, as `counted`, in as many numbers of cells."""
+    signs, cells = (words_beside(hyperir.load(MODEL), world.texts, width=width, cells=cells) for cells in (0, 3))
+    mask = world.states.mask
+    ids = [each[: mask.shape[1]] for each in signs.query.tokenize(world.questions)]
+    padded = torch.tensor([each + [0] * (mask.shape[1] - len(each)) for each in ids])
+    pooled = world.states.pooled
+    with torch.no_grad():
+        docs, counted = (torch.cat([world.docs, _sketches(each.document, world.texts)], 1) for each in (signs, cells))
+        own = Counted(counted, torch.cat([pooled, torch.zeros(len(pooled), width)], 1), cells.query.cells(padded, mask))
+        asked = signs.query.words(padded, mask)
+    states = replace(world.states, pooled=torch.cat([pooled, asked], 1))
+    return replace(world, docs=docs, states=states, counted=own)
+
+
+def _sketches(side, texts):
+    """(N, width) of documents."""
+    return torch.cat([side.words(torch.tensor([ids]), None) for ids in track(side.tokenize(texts), "Words")])
 
 
 def collection(root, folder, cache, *, documents=6000, questions=5000, seed=0):

@@ -6,6 +6,7 @@ here=$(dirname "$0")
 collections=$1 work=$2
 python "$here/pool.py" "$collections" -o "$work/pooled"
 python "$here/words.py" "$work/pooled" -o "$work/start"
+python "$here/words.py" "$work/pooled" --cells 3 -o "$work/cells"
 hyperir index "$work/pooled" -o "$work/pooled.index" -M "$work/start"
 python "$here/widths.py" "$work/pooled" "$work/start" "$work/pooled.index"
 hyperir mine "$work/pooled" --index "$work/pooled.index" -o "$work/mined.jsonl" --depth 34 --keep 30
@@ -18,6 +19,10 @@ for seed in 0 1; do
     done
 done
 python "$here/shares.py" "$work/pooled" "$work/start" "$work/pooled.index" "$work/dot-0"
+for seed in 0 1; do
+    python "$here/ship.py" "$work/hyper-$seed" "$work/cells" -o "$work/tuned-$seed"
+done
 python "$here/table.py" "$collections" "$work/vectors" -o "$work/table.md" "MiniLM with words=$work/start" \
-    "inner product, trained=$work/dot-0,$work/dot-1" "hyperir-minilm=$work/hyper-0,$work/hyper-1"
-python "$here/ship.py" "$work/hyper-0" "$work/start" "$work/table.json" -o "$work/hyperir-minilm"
+    "inner product, trained=$work/dot-0,$work/dot-1" "network over signs, trained=$work/hyper-0,$work/hyper-1" \
+    "MiniLM with words in cells=$work/cells" "hyperir-minilm=$work/tuned-0,$work/tuned-1"
+python "$here/ship.py" "$work/hyper-0" "$work/cells" "$work/table.json" -o "$work/hyperir-minilm"

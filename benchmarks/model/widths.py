@@ -1,9 +1,9 @@
-"""How wide a sketch of words should be, and how much it should count: by the dev splits of the pool, source by source.
+"""How wide a sketch of words should be, of which form, and how much it should count: by the dev splits of the pool.
 
     python benchmarks/model/widths.py POOLED START POOLED_INDEX
 
 POOLED is the folder that `pool.py` made, START the model of `words.py`, POOLED_INDEX the index of the one by the other.
-600 queries of every source, among all of the pool's documents. A narrower sketch is the first numbers of a wider one.
+600 queries of every source, among all of the pool's documents, for signs (0 cells, an inner product) and cells.
 """
 
 import argparse
@@ -14,21 +14,24 @@ import torch
 from tqdm import tqdm
 
 import hyperir
+from hyperir.core.docs import Dense
+from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.hybrid import with_words
+from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text
 from hyperir.encode.tokenizer import batches
 from hyperir.evaluate import evaluate
 
 START = "all-MiniLM-L6-v2"
-WIDTHS, SCALES, QUERIES, BLOCK = (128, 384, 640, 1024), (0.1, 0.15, 0.25, 0.4), 600, 200
+WIDTHS, SCALES, QUERIES, BLOCK = (128, 256, 384, 640, 1024), (0.15, 0.25, 0.4, 0.6), 600, 200
+CELLS = (0, 3)
 
 
-def sketches(side, texts):
-    """(N, D) of texts, without their transformer's vectors."""
-    made = torch.empty(len(texts), side.words.config.width)
-    for start in tqdm(range(0, len(texts), 1024), "Sketching", unit="blocks"):
-        ids = side.tokenize(texts[start : start + 1024])
-        for batch in batches(ids, side.backbone.tokenizer.pad_id, 64, 4096):
+def sketches(side, ids):
+    """(N, D) of tokenised texts, without their transformer's vectors."""
+    made = torch.empty(len(ids), side.words.config.width)
+    for start in tqdm(range(0, len(ids), 1024), "Sketching", unit="blocks"):
+        for batch in batches(ids[start : start + 1024], side.backbone.tokenizer.pad_id, 64, 4096):
             made[batch.rows + start] = side.words(batch.ids, batch.mask)
     return made
 
@@ -56,31 +59,60 @@ def main():
     rows = list(collection.documents())
     dense = store.docs[: len(rows)].vectors[:, :384].float()
     ids = [row["id"] for row in store.rows(list(range(len(rows))))]
-    texts = {row["id"]: document_text(row) for row in rows}
-    wide = with_words(hyperir.load(START), rows, width=max(WIDTHS), scale=1.0)
-    documents = sketches(wide.document, [texts[name] for name in ids])
+    by_id = {row["id"]: document_text(row) for row in rows}
+    texts = [by_id[name] for name in ids]
     sources, qrels = asked(collection)
-    print("| width | scale | " + " | ".join(sources) + " | mean |\n|---|---|" + "---|" * (len(sources) + 1))
-    encoded = {}
+    start_model = hyperir.load(START)
+    vectors = {source: start_model.encode_query(list(queries.values())).weights for source, queries in sources.items()}
+    print("| cells | width | scale | " + " | ".join(sources) + " | mean |\n|---|---|---|" + "---|" * (len(sources) + 1))
+    own = {source: vector @ dense.T for source, vector in vectors.items()}
+    line(("-", "-", "-"), own, sources, qrels, ids)
+    counted = with_words(start_model, rows, width=1, cells=1)
+    tokens = counted.document.tokenize(texts)
+    for cells in CELLS:
+        for width in WIDTHS:
+            model = resized(counted, width, cells)
+            found = words(model, sketches(model.document, tokens), sources)
+            for scale in SCALES:
+                scores = {source: own[source] + scale * found[source] for source in sources}
+                line((cells, width, scale), scores, sources, qrels, ids)
+
+
+def resized(counted, width, cells):
+    """The same words in a sketch of another width and form, that count 1."""
+    sides = []
+    for side in (counted.document, counted.query):
+        values = side.config.words.model_dump() | {"width": width, "cells": cells, "scale": 1.0}
+        made = TextEncoder(side.backbone, TextEncoderConfig.parse(side.config.model_dump() | {"words": values}))
+        made.words.weights.copy_(side.words.weights)
+        sides.append(made)
+    return hyperir.Model(*sides, {"type": "hyper_words", "weigh": False} if cells else "dot")
+
+
+def words(model, documents, sources):
+    """Source -> (Q, N), what the sketch alone adds to the score."""
+    dense = model.document.width - documents.shape[1]
+    docs = Dense(torch.cat([torch.zeros(len(documents), dense), documents], 1))
+    found = {}
     for source, queries in sources.items():
-        encoded[source] = wide.encode_query(list(queries.values())).weights
-    for width, scale in [(0, 0.0), *((width, scale) for width in WIDTHS for scale in SCALES)]:
-        found = []
-        for source, queries in sources.items():
-            run = {}
-            for start in range(0, len(queries), BLOCK):
-                some, names = encoded[source][start : start + BLOCK], list(queries)[start : start + BLOCK]
-                scores = some[:, :384] @ dense.T
-                if width:
-                    more = some[:, 384 : 384 + width] @ documents[:, :width].T
-                    scores += scale * max(WIDTHS) / width * more
-                best = scores.topk(10, dim=1)
-                for name, places, values in zip(names, best.indices.tolist(), best.values.tolist(), strict=True):
-                    run[name] = {ids[place]: value for place, value in zip(places, values, strict=True)}
-            own = {query: qrels[query] for query in queries}
-            found.append(evaluate(own, run, ("nDCG@10",)).means()["nDCG@10"])
-        cells = " | ".join(f"{value:.3f}" for value in [*found, sum(found) / len(found)])
-        print(f"| {width or '-'} | {scale or '-'} | {cells} |", flush=True)
+        texts = list(queries.values())
+        parts = [model.encode_query(texts[at : at + BLOCK])(docs) for at in range(0, len(texts), BLOCK)]
+        found[source] = torch.cat(parts)
+    return found
+
+
+def line(names, scores, sources, qrels, ids):
+    """One row of the table."""
+    found = []
+    for source, queries in sources.items():
+        best = scores[source].topk(10, dim=1)
+        run = {
+            query: {ids[place]: value for place, value in zip(places, values, strict=True)}
+            for query, places, values in zip(queries, best.indices.tolist(), best.values.tolist(), strict=True)
+        }
+        found.append(evaluate({query: qrels[query] for query in queries}, run, ("nDCG@10",)).means()["nDCG@10"])
+    cells = " | ".join(f"{value:.3f}" for value in [*found, sum(found) / len(found)])
+    print(f"| {' | '.join(str(name) for name in names)} | {cells} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -150,11 +150,18 @@ def test_the_script_makes_a_model_that_ships(made, tmp_path, monkeypatch):
             log = [json.loads(line) for line in (Path(output) / "training" / "log.jsonl").read_text().splitlines()]
             assert [line["step"] for line in log if "loss" in line] == [1, 2, 3, 4]
             assert [line["step"] for line in log if "eval_nDCG@10" in line] == [0, 2, 4]
-    ship = next(call for call in calls if Path(call[1]).name == "ship.py")
+    ship = [call for call in calls if Path(call[1]).name == "ship.py"][-1]
     shipped, trained = hyperir.load(ship[ship.index("-o") + 1]), hyperir.load(ship[2])
     assert shipped.trained
+    assert shipped.query.reads_cells
+    difference = [
+        (own - theirs).abs().max()
+        for own, theirs in zip(shipped.query.backbone.parameters(), trained.query.backbone.parameters(), strict=True)
+    ]
+    assert max(difference) < 1e-3, "of half precision"
     queries, documents = ["fox dog", "engine ranks"], ["The quick fox.", "A search engine ranks documents."]
-    expected = trained.encode_query(queries)(trained.encode_document(documents))
+    measured = hyperir.load(work / "tuned-0")
+    expected = measured.encode_query(queries)(measured.encode_document(documents))
     found = shipped.encode_query(queries)(shipped.encode_document(documents))
     torch.testing.assert_close(found, expected, rtol=5e-3, atol=5e-3 * float(expected.abs().max()))
     card = (Path(ship[ship.index("-o") + 1]) / "README.md").read_text()
