@@ -12,6 +12,7 @@ from worlds import interrupt_at
 
 import hyperir
 from hyperir.core.errors import CapabilityError, CollectionError, ConfigError, CorruptError, InputError
+from hyperir.encode.hybrid import with_words
 from hyperir.index.repair import repair
 from hyperir.index.store import Store
 from hyperir.relevance.qnets import QNETS
@@ -340,3 +341,36 @@ def test_a_q_net_goes_on_and_its_query_vector_learns_too(made, tmp_path):
     index.add(opened.store.rows(list(range(len(opened)))), show_progress=False)
     found = hyperir.adapt(tmp_path / "my.index", judged(made, steps=2), keep=False)
     assert (found.relevance["linear"], found.relevance["qnet"]["type"]) == ("written", "mlp")
+
+
+@pytest.fixture(scope="module")
+def counted(made, tmp_path_factory):
+    """An index whose documents count their words in cells."""
+    folder = tmp_path_factory.mktemp("counted")
+    opened = hyperir.Index.open(made / "my.index")
+    rows = list(opened.store.rows(list(range(len(opened)))))
+    with_words(make_model("dot", query_seed=3), rows, width=48, least=0.2).save_pretrained(folder / "model")
+    hyperir.Index.create(folder / "my.index", str(folder / "model")).add(rows, show_progress=False)
+    return folder
+
+
+@pytest.mark.parametrize(("relevance", "weigh"), [("dot", False), (None, True)])
+def test_a_function_over_words_in_cells_goes_on_from_itself(counted, made, tmp_path, relevance, weigh):
+    before = hyperir.load(counted / "model")
+    settings = Settings() if relevance is None else Settings.parse({"relevance": relevance})
+    start = hyperir.load(start_of(before, settings, tmp_path))
+    assert (start.relevance_config.weigh, start.relevance_config.linear) == (weigh, "written")
+    docs = before.encode_document(TEXTS, show_progress_bar=False)
+    torch.testing.assert_close(start.encode_query(TEXTS)(docs), before.encode_query(TEXTS)(docs))
+    assert start_of(start, settings, tmp_path / "again") == start.name
+    with pytest.raises(InputError, match="no other form reads"):
+        start_of(before, Settings.parse({"form": "shared"}), tmp_path)
+
+
+def test_words_in_cells_are_adapted_and_kept_with_their_index(counted, made):
+    found = hyperir.adapt(counted / "my.index", judged(made))
+    assert found.relevance["type"] == "hyper_words"
+    assert found.kept, str(found)
+    with Store.open(counted / "my.index").fitted_folder() as model:
+        learned = hyperir.load(model).relevance
+    assert learned.weigh[2].weight.any(), "tokens' weights learned"

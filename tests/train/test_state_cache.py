@@ -7,11 +7,15 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
+from tiny_models import make_model
 from worlds import HYPER, recipe_of, write
 
+from hyperir.encode.hybrid import with_words
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.train import train
 from hyperir.train.cache import Cache
+from hyperir.train.sources import compute_states
 
 KILLED = """
 import os, signal, sys
@@ -95,3 +99,14 @@ def test_texts_are_tokenised_once(world, tmp_path, monkeypatch):
     assert trained("first", 12) == 120 + 60, "each query and each document once, though 12 steps ask for 192 queries"
     assert trained("second", 2) == 180, "and not again"
     assert trained("third", 2, document_length=8) == 180 + 60
+
+
+def test_cells_of_kept_states_are_those_of_the_encoder():
+    texts = ["quick fox", "the lazy dog sleeps", "fox"]
+    encoder = with_words(make_model("dot"), ["the quick fox", "a lazy dog", "search engines"], width=24).query
+    kept = compute_states(encoder, texts, Cache(), "float32")(np.array([2, 0, 1]))
+    expected = encoder.states([texts[2], texts[0], texts[1]])
+    for name in ("weights", "units"):
+        torch.testing.assert_close(getattr(kept.cells, name), getattr(expected.cells, name))
+    counted = expected.cells.weights > 0
+    assert (kept.cells.places[counted] == expected.cells.places[counted]).all()

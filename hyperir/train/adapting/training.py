@@ -55,9 +55,12 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
     """The relevance function to be trained; None goes on with that of the start.
 
     Raises:
-        InputError: the start's function has no form that an inner product begins as.
+        InputError: the start's function has no form that an inner product begins as, or a q-net's form was asked for
+            over documents that count words in cells.
     """
     before = start.relevance_config.model_dump()["type"]
+    if before == "hyper_words":
+        return _over_words(start, settings)
     if settings.relevance != "dot" and settings.form is None and before == "hyper":
         return None
     if before not in ("dot", "hyper") and not start.document.config.normalize:
@@ -76,20 +79,39 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
     return {"type": "hyper", "linear": True, "qnet": {"type": "linear", "scaled": True}}
 
 
+def _over_words(start: Model, settings: Settings) -> dict[str, Any] | None:
+    """The same function with another query vector and, but for "dot", weights of the query's words that are learned."""
+    if settings.form is not None:
+        raise InputError(
+            f"{start.name} has a network of its own, over words in cells, which no other form reads",
+            expected="no form",
+            got=settings.form.model_dump()["type"],
+        )
+    before = start.relevance_config.model_dump(mode="json")
+    wanted = before | {"weigh": before["weigh"] or settings.relevance != "dot"}
+    if settings.learn == "head":
+        wanted["linear"] = "written"
+    return None if wanted == before else wanted
+
+
 def start_of(before: Model, settings: Settings, folder: Path) -> str:
     """What training starts from: the model before, or the same function with room for another query vector.
 
     A q-net beside the query's vector as the encoder gives it, such as the default model's, goes on as it is, and the
     head learns to move the vector too: what the inner product learns should never be missing.
     """
-    config = before.relevance_config.model_dump(mode="json")
-    if settings.learn != "head" or relevance_of(before, settings) is not None:
+    config, wanted = before.relevance_config.model_dump(mode="json"), relevance_of(before, settings)
+    if config["type"] != "hyper_words":
+        if settings.learn != "head" or wanted is not None:
+            return before.name
+        if config["linear"] is not True or config["qnet"]["type"] == "linear":
+            return before.name
+        wanted = config | {"linear": "written"}
+    if wanted is None:
         return before.name
-    if config["linear"] is not True or config["qnet"]["type"] == "linear":
-        return before.name
-    made = Model(before.document, before.query, config | {"linear": "written"}, seed=settings.seed)
+    made = Model(before.document, before.query, wanted, seed=settings.seed)
     missing = made.relevance.load_state_dict(before.relevance.state_dict(), strict=False).missing_keys
-    assert all(name.startswith("linear_head.") for name in missing), "which are zero at the start"
+    assert all(name.startswith(("linear_head.", "weigh.")) for name in missing), "which begin as nothing"
     made.trained = True
     made.save_pretrained(folder / "start", with_backbone="difference")
     return str(folder / "start")
