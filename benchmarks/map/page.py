@@ -22,6 +22,7 @@ from hyperir.evaluate.holm import holm
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
 ADAPTED = ("adapt", "adapt, encoder")
 UNTRAINED = ("product quantisation", "as it comes")
+KINDS = {"kinds": ("conditions", "paragraphs", 384), "kinds, words": ("conditions, words", "paragraphs", 1024)}
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
            "known": "known things", "unknown": "unknown things", "new people": "new people"}  # fmt: skip
 
@@ -101,9 +102,8 @@ def cell(mean, gain=None, p=None):
     return f"**{text}**" if p < 0.05 else text
 
 
-def kinds(cells, world, width=384):
+def kinds(cells, world, where):
     """P@10 by kind of condition."""
-    where = ("conditions", "paragraphs", width)
     lines = ["| condition | test | " + " | ".join(cells[where]) + " |", "|---" * (len(cells[where]) + 2) + "|"]
     for test, numbers in world.tests.items():
         for kind in conditions.WORDINGS:
@@ -119,8 +119,9 @@ def collect(kept, root, work):
     if results.is_file():
         cells, rates = read(results)
         kept["regimes"] |= summaries(cells, rates)
-        if any(where[:2] == ("conditions", "paragraphs") for where in cells):
-            kept["kinds"] = kinds(cells, conditions.paragraphs(root, work / "worlds")).splitlines()
+        for name, where in KINDS.items():
+            if where in cells:
+                kept[name] = kinds(cells, conditions.paragraphs(root, work / "worlds"), where).splitlines()
     for name in ADAPTED:
         file = work / f"{name.replace(', ', '-')}.md"
         if file.is_file():
@@ -143,7 +144,8 @@ def main():
     for name in ADAPTED:
         page = page.replace(f"<!-- {name} -->", "\n".join(kept[name]["table"]))
         pictures.bars(kept[name]["means"], options.output / "pictures" / f"map-{name.replace(', ', '-')}.png")
-    page = page.replace("<!-- kinds -->", "\n".join(kept["kinds"]))
+    for name in KINDS:
+        page = page.replace(f"<!-- {name} -->", "\n".join(kept.get(name, ())))
     (options.output / "when-to-use.md").write_text(page, encoding="utf-8")
     pictures.heat(kept["regimes"], options.output / "pictures" / "map.png")
     pictures.curves(kept["regimes"]["narrow"], options.output / "pictures" / "map-bytes.png")
@@ -155,7 +157,7 @@ def written(kept):
         f"{json.dumps(regime)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
         for regime, rows in kept["regimes"].items()
     )
-    rest = (f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}" for name in ("kinds", *ADAPTED))
+    rest = (f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}" for name in (*KINDS, *ADAPTED) if name in kept)
     return '{"regimes": {\n' + ",\n".join(regimes) + "},\n" + ",\n".join(rest) + "}\n"
 
 

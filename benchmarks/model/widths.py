@@ -1,6 +1,6 @@
 """How wide a sketch of words should be, of which form, and how much it should count: by the dev splits of the pool.
 
-    python benchmarks/model/widths.py POOLED START POOLED_INDEX
+    python benchmarks/model/widths.py POOLED START POOLED_INDEX [--picture words.png]
 
 POOLED is the folder that `pool.py` made, START the model of `words.py`, POOLED_INDEX the index of the one by the other.
 600 queries of every source, among all of the pool's documents, for signs (0 cells, an inner product) and cells.
@@ -23,7 +23,7 @@ from hyperir.encode.tokenizer import batches
 from hyperir.evaluate import evaluate
 
 START = "all-MiniLM-L6-v2"
-WIDTHS, SCALES, QUERIES, BLOCK = (128, 256, 384, 640, 1024), (0.15, 0.25, 0.4, 0.6), 600, 200
+WIDTHS, SCALES, QUERIES, BLOCK = (128, 256, 320, 384, 640, 1024), (0.15, 0.25, 0.4, 0.6), 600, 200
 CELLS = (0, 3)
 
 
@@ -54,6 +54,7 @@ def main():
     parser.add_argument("pooled")
     parser.add_argument("start")
     parser.add_argument("index", type=Path)
+    parser.add_argument("--picture", type=Path, help="the means by the numbers of a document")
     options = parser.parse_args()
     collection, store = hyperir.open_collection(options.pooled), hyperir.Index.open(options.index, options.start).store
     rows = list(collection.documents())
@@ -66,7 +67,7 @@ def main():
     vectors = {source: start_model.encode_query(list(queries.values())).weights for source, queries in sources.items()}
     print("| cells | width | scale | " + " | ".join(sources) + " | mean |\n|---|---|---|" + "---|" * (len(sources) + 1))
     own = {source: vector @ dense.T for source, vector in vectors.items()}
-    line(("-", "-", "-"), own, sources, qrels, ids)
+    means = {(0, 0, 0.0): line(("-", "-", "-"), own, sources, qrels, ids)}
     counted = with_words(start_model, rows, width=1, cells=1)
     tokens = counted.document.tokenize(texts)
     for cells in CELLS:
@@ -75,7 +76,9 @@ def main():
             found = words(model, sketches(model.document, tokens), sources)
             for scale in SCALES:
                 scores = {source: own[source] + scale * found[source] for source in sources}
-                line((cells, width, scale), scores, sources, qrels, ids)
+                means[cells, width, scale] = line((cells, width, scale), scores, sources, qrels, ids)
+    if options.picture is not None:
+        draw(means, dense.shape[1], options.picture)
 
 
 def resized(counted, width, cells):
@@ -102,7 +105,7 @@ def words(model, documents, sources):
 
 
 def line(names, scores, sources, qrels, ids):
-    """One row of the table."""
+    """Print one row of the table; its mean."""
     found = []
     for source, queries in sources.items():
         best = scores[source].topk(10, dim=1)
@@ -113,6 +116,34 @@ def line(names, scores, sources, qrels, ids):
         found.append(evaluate({query: qrels[query] for query in queries}, run, ("nDCG@10",)).means()["nDCG@10"])
     cells = " | ".join(f"{value:.3f}" for value in [*found, sum(found) / len(found)])
     print(f"| {' | '.join(str(name) for name in names)} | {cells} |", flush=True)
+    return sum(found) / len(found)
+
+
+def draw(means, dense, file):
+    """The mean at the best scale of every form and width, against all numbers of a document."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(6.4, 4), layout="constrained")
+    alone = means[0, 0, 0.0]
+    axes.axhline(alone, color="0.5", linewidth=1)
+    axes.annotate("the vector alone", (1408, alone), xytext=(0, 5), textcoords="offset points", ha="right", color="0.4")
+    for cells, name, colour in (
+        (0, "signs, read by an inner product", "tab:blue"),
+        (3, "cells, read by a q-net", "tab:red"),
+    ):
+        widths = sorted({width for form, width, _ in means if form == cells and width})
+        best = [
+            max(value for (form, own, _), value in means.items() if (form, own) == (cells, width)) for width in widths
+        ]
+        axes.plot([dense + width for width in widths], best, marker="o", color=colour, label=name)
+    axes.set_xlabel(f"numbers of a document ({dense} of them the transformer's)")
+    axes.set_ylabel("nDCG@10, mean of four validation sets")
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 0.12), frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.savefig(file, dpi=150)
 
 
 if __name__ == "__main__":
