@@ -22,7 +22,7 @@ from benchmarks.map.forms import FORMS, INNER, MAIN, SHAPES, WORDS
 from benchmarks.map.world import collection, fused_scores, ranks_of, with_words
 from hyperir.core.progress import track
 
-MAPS, REST, SEEDS = (3e-4, 1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 2)
+MAPS, REST, SEEDS = (1e-4, 3e-4, 1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 2)
 COLLECTIONS = ("squad", "tldr-pages")
 NARROW = (8, 16, 32, 64, 128)
 
@@ -166,7 +166,7 @@ def cell(results, regime, name, world, task, width, forms):
     results.get(f"{key}|as it comes", lambda: {"tests": untrained(world, width)})
     best, _ = chosen(results, key, world, task, width, INNER, [(rate, rate) for rate in MAPS])
     # What suits the inner product's maps may be too much beside a network.
-    maps = (MAPS[1], best) if best > MAPS[1] else (best,)
+    maps = (MAPS[-2], best) if best > MAPS[-2] else (best,)
     for form in track([form for form in forms if form != INNER], key):
         chosen(results, key, world, task, width, form, [(one, rate) for one in maps for rate in REST])
 

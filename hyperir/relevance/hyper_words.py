@@ -41,7 +41,8 @@ class HyperWordsConfig(Config):
     Args:
         read: what a unit makes of its cells: "min", or "mean", which is an inner product and overrates by what other
             tokens have left there; to compare with.
-        weigh: tokens' weights are multiplied by exp(u), u written from their states, 0 at the start; else they stay.
+        weigh: tokens' weights are multiplied by 1 + u, u written from their states, 0 at the start, so that they may turn
+            against a token that is not wanted; else they stay.
         hidden: units of the hidden layer over which tokens are there; 0 for none.
         linear: the query's vector: True for the pooled states; "written" with what `head` adds, zero at the start.
         head: what writes that, a member of `HEADS`.
@@ -88,7 +89,7 @@ class HyperWords(nn.Module):
         cells = _cells(states)
         weights, layer = cells.weights, None
         if self.weigh is not None:
-            weights = weights * self.weigh(states.tokens)[..., 0].exp()
+            weights = weights * (1 + self.weigh(states.tokens)[..., 0])
         if self.gate is not None:
             real = states.mask[..., None].to(states.tokens.dtype)
             mean = (states.tokens * real).sum(1) / real.sum(1).clamp(min=1)

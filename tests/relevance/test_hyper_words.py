@@ -42,7 +42,7 @@ def test_the_scores_are_those_of_the_definition(read):
                 for t in range(tokens.shape[1]):
                     own = [float(d[c]) for c in cells.places[q, t]]
                     count = min(own) if read == "min" else sum(own) / len(own)
-                    score = score + cells.weights[q, t] * module.weigh(tokens[q, t])[0].exp() * count
+                    score = score + cells.weights[q, t] * (1 + module.weigh(tokens[q, t])[0]) * count
                     if cells.units[q, t] > 0:
                         inside = inside + module.gate(tokens[q, t]) * min(1.0, 1.5 * float(cells.units[q, t]) * count)
                 expected[q, n] = score + module.output(mean) @ inside.clamp(min=0)
