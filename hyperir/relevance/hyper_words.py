@@ -41,8 +41,8 @@ class HyperWordsConfig(Config):
     Args:
         read: what a unit makes of its cells: "min", or "mean", which is an inner product and overrates by what other
             tokens have left there; to compare with.
-        weigh: tokens' weights are multiplied by 1 + u, u written from their states, 0 at the start, so that they may turn
-            against a token that is not wanted; else they stay.
+        weigh: tokens' weights are multiplied by 1 + u, u written from their states, 0 at the start, so that they may
+            turn against a token that is not wanted; else they stay.
         hidden: units of the hidden layer over which tokens are there; 0 for none.
         linear: the query's vector: True for the pooled states; "written" with what `head` adds, zero at the start.
         head: what writes that, a member of `HEADS`.
