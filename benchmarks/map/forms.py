@@ -17,6 +17,7 @@ FORMS = {
     "linear + rows 256": beside({"type": "shared", "hidden": [256], "rows": True}),
     # over words in cells, where the inner product reads them in signs
     "words": {"type": "hyper_words"},
+    "words, inner product": {"type": "hyper_words", "read": "mean"},
     "words, 16": {"type": "hyper_words", "hidden": 16},
     # widths and depths
     "linear + 32": beside(MLP | {"hidden": [32]}),
@@ -27,7 +28,7 @@ FORMS = {
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
 }
 MAIN = list(FORMS)[:5]
-WORDS = [INNER, "linear + 64-64", "words", "words, 16"]
+WORDS = [INNER, "linear + 64-64", "words", "words, 16", "words, inner product"]
 SHAPES = [
     INNER,
     "linear + 32",
