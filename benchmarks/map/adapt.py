@@ -36,14 +36,14 @@ OWN = {  # settings that an arm has besides
     "inner product": lambda args, results, seed: json.loads(args.inner),
     # The network sweeps rates of its own, and its linear part learns as the inner product learned best.
     "q-net": lambda args, results, seed: {
-        "form": args.form,
+        **form_of(args),
         "linear_rate": results["inner product"][seed]["adaptation"]["rate"],
         **json.loads(args.network),
     },
     "query encoder": lambda args, results, seed: json.loads(args.encoder),
     # At the rate that the encoder learned best with alone.
     "q-net, encoder": lambda args, results, seed: {
-        "form": args.form,
+        **form_of(args),
         **json.loads(args.encoder),
         "rates": [results["query encoder"][seed]["adaptation"]["rate"]],
     },
@@ -64,7 +64,12 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--encoder-seeds", type=int, default=3, help="the query encoder takes longer than the others")
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
-    parser.add_argument("--form", type=json.loads, default={"type": "shared", "hidden": [256]}, help="q-net, as JSON")
+    parser.add_argument(
+        "--form",
+        type=json.loads,
+        default={"type": "shared", "hidden": [256]},
+        help="q-net, as JSON; null for that of the model",
+    )
     parser.add_argument("--set", default="{}", help="more settings of every adaptation, as JSON")
     parser.add_argument("--inner", default="{}", help="more settings of the inner product's")
     parser.add_argument("--network", default="{}", help="more settings of the q-net's")
@@ -119,6 +124,10 @@ def measured(name, args):
 
             results[arm].append(result_of(folder / f"{arm.replace(' ', '-')}-{seed}.json", run))
     return results
+
+
+def form_of(args):
+    return {} if args.form is None else {"form": args.form}
 
 
 def seeds_of(arm, args):
