@@ -19,10 +19,8 @@ from hyperir.encode.texts import document_text, sequence
 __all__ = ["with_words"]
 
 BLOCK = 4096  # texts whose tokens are counted at once
-SCALE, SIGNED_SCALE = (
-    0.4,
-    0.25,
-)  # benchmarks/model/widths.py; the first reads words with less error, so they may say more
+# Chosen by benchmarks/model/widths.py: cells tell words with less error, so these may say more.
+SCALE, SIGNED_SCALE = 0.4, 0.25
 
 
 def with_words(

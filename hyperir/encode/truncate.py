@@ -46,4 +46,6 @@ def truncated(model: Model, width: int) -> Model:
         for side in (model.document, model.query)
     )
     base, _ = split_name(model.name)
-    return Model(document, query, model.relevance_config, seed=model.seed, name=f"{base}[:{width}]").eval()
+    # What stands beside words in cells is an inner product, and the network that reads them has nothing to read any more.
+    relevance = "dot" if model.query.reads_cells else model.relevance_config
+    return Model(document, query, relevance, seed=model.seed, name=f"{base}[:{width}]").eval()

@@ -188,6 +188,12 @@ def test_cut_to_the_transformers_numbers_it_is_the_model_without_words(hybrid):
         truncated(hybrid, 129)
 
 
+def test_cut_to_them_words_in_cells_leave_the_inner_product(counting):
+    cut, plain = truncated(counting, 128), make_model("dot")
+    found = cut.encode_query(TEXTS)(cut.encode_document(TEXTS))
+    torch.testing.assert_close(found, plain.encode_query(TEXTS)(plain.encode_document(TEXTS)))
+
+
 def test_a_q_net_reads_the_words_too(hybrid, tmp_path):
     from hyperir.encode.model import Model
 
