@@ -46,6 +46,6 @@ def truncated(model: Model, width: int) -> Model:
         for side in (model.document, model.query)
     )
     base, _ = split_name(model.name)
-    # What stands beside words in cells is an inner product, and the network that reads them has nothing to read any more.
+    # Beside words in cells stands an inner product; the network that read them has nothing to read any more.
     relevance = "dot" if model.query.reads_cells else model.relevance_config
     return Model(document, query, relevance, seed=model.seed, name=f"{base}[:{width}]").eval()
