@@ -15,7 +15,6 @@ from pathlib import Path
 from statistics import fmean
 
 import numpy as np
-import torch
 
 import hyperir
 from hyperir.evaluate import compare
@@ -37,7 +36,7 @@ OWN = {  # settings that an arm has besides
     # The network sweeps rates of its own, and its linear part learns as the inner product learned best.
     "q-net": lambda args, results, seed: {
         **form_of(args),
-        "linear_rate": results["inner product"][seed]["adaptation"]["rate"],
+        **({} if args.control else {"linear_rate": results["inner product"][seed]["adaptation"]["rate"]}),
         **json.loads(args.network),
     },
     "query encoder": lambda args, results, seed: json.loads(args.encoder),
@@ -48,7 +47,8 @@ OWN = {  # settings that an arm has besides
         "rates": [results["query encoder"][seed]["adaptation"]["rate"]],
     },
 }
-PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"))
+CONTROL = "before, control"
+PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"), ("before", CONTROL))
 TOGETHER = (("q-net", "inner product"), ("q-net", "query encoder"), ("q-net, encoder", "query encoder"))
 PAIRS += TOGETHER  # these over all queries of all collections as well
 MEASURE = "nDCG@10"
@@ -64,6 +64,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--encoder-seeds", type=int, default=3, help="the query encoder takes longer than the others")
     parser.add_argument("--model", default="all-MiniLM-L6-v2")
+    parser.add_argument("--control", help="a model for the arms of the inner product, if another suits it better")
     parser.add_argument(
         "--form",
         type=json.loads,
@@ -91,39 +92,62 @@ def main():
 def measured(name, args):
     """arm -> {"values": query id -> value averaged over seeds, "means", "adaptations"}."""
     collection = hyperir.open_collection(args.collections / name)
-    folder = args.output / name
-    folder.mkdir(parents=True, exist_ok=True)
-    index = folder / "the.index"
-    if not (folder / "indexed").exists():
-        rows = list(collection.documents())
-        shutil.rmtree(index, ignore_errors=True)
-        hyperir.Index.create(index, args.model).add(rows, vectors=vectors_of(rows, args.model, folder / "vectors.npy"))
-        (folder / "indexed").touch()
     held = asked_of(collection, args.queries)
-    store = Store.open(index)
-    field = Field.of(store, [], 0)
-    known = Reader(same=True)  # what the encoder as it is reads of the test queries
-
-    def values(model, reader):
-        return measure(hyperir.load(model), held, field, MEASURES, reader).by_query
-
-    results = {"before": [result_of(folder / "before.json", lambda: {"values": values(args.model, known)})]}
+    main, control = (Indexed(collection, args.output / name, model, held) for model in (args.model, control_of(args)))
+    results = {"before": [main.before()]}
+    if args.control:
+        results[CONTROL] = [control.before()]
     for arm in args.arms:
-        results[arm] = []
+        results[arm], of = [], control if ARMS[arm]["relevance"] == "dot" else main
         for seed in range(seeds_of(arm, args)):
             settings = ARMS[arm] | {"seed": seed} | json.loads(args.set) | OWN[arm](args, results, seed)
             if "train" in collection.splits:
                 settings["collection"] = str(args.collections / name)
-
-            def run(settings=settings, seed=seed, arm=arm):
-                # One folder for all arms of a seed: the teacher is asked once.
-                found = adapt(index, settings, keep=False, work=folder / f"work-{seed}")
-                reader = Reader(same=False) if settings["learn"] == "all" else known
-                own = values(str(found.folder), reader)
-                return {"values": own, "adaptation": found.as_dict(), "gained": found.gained}
-
-            results[arm].append(result_of(folder / f"{arm.replace(' ', '-')}-{seed}.json", run))
+            results[arm].append(of.adapted(arm, settings))
     return results
+
+
+class Indexed:
+    """A collection's index by one model, and what was found in it; all of it is in files.
+
+    Args:
+        collection: to be indexed.
+        folder: of all that is made of this collection.
+        model: a name or a folder.
+        held: the queries that are measured.
+    """
+
+    def __init__(self, collection, folder, model, held):
+        self.folder, self.model, self.held = folder / Path(model).name, model, held
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.index = self.folder / "the.index"
+        if not (self.folder / "indexed").exists():
+            rows = list(collection.documents())
+            shutil.rmtree(self.index, ignore_errors=True)
+            hyperir.Index.create(self.index, model).add(rows, vectors=vectors_of(rows, model, self.folder))
+            (self.folder / "indexed").touch()
+        self.field = Field.of(Store.open(self.index), [], 0)
+        self.known = Reader(same=True)  # what the encoder as it is reads of the queries
+
+    def values(self, model, reader):
+        return measure(hyperir.load(model), self.held, self.field, MEASURES, reader).by_query
+
+    def before(self):
+        return result_of(self.folder / "before.json", lambda: {"values": self.values(self.model, self.known)})
+
+    def adapted(self, arm, settings):
+        def run():
+            # One folder for all arms of a seed: the teacher is asked once.
+            found = adapt(self.index, settings, keep=False, work=self.folder / f"work-{settings['seed']}")
+            reader = Reader(same=False) if settings["learn"] == "all" else self.known
+            own = self.values(str(found.folder), reader)
+            return {"values": own, "adaptation": found.as_dict(), "gained": found.gained}
+
+        return result_of(self.folder / f"{arm.replace(' ', '-')}-{settings['seed']}.json", run)
+
+
+def control_of(args):
+    return args.control or args.model
 
 
 def form_of(args):
@@ -151,11 +175,11 @@ def result_of(file, make):
     return json.loads(file.read_text())
 
 
-def vectors_of(rows, model, file):
-    """(N, D) of all documents, encoded in bfloat16, which takes half as long; kept in a file."""
+def vectors_of(rows, model, folder):
+    """(N, D) of all documents; kept in a file."""
+    file = folder / "vectors.npy"
     if not file.exists():
-        found = hyperir.load(model, dtype=torch.bfloat16).encode_document(rows).vectors
-        np.save(file, found.float().numpy())
+        np.save(file, hyperir.load(model).encode_document(rows).vectors.float().numpy())
     return np.load(file)
 
 
@@ -166,7 +190,8 @@ def averaged(runs, measure=MEASURE):
 
 def as_kept(results, arm):
     """What searches would use: the adapted function where its own tests kept it, else the one before."""
-    return [run if run["gained"] else results["before"][0] for run in results[arm]]
+    before = results[CONTROL if CONTROL in results and ARMS[arm]["relevance"] == "dot" else "before"][0]
+    return [run if run["gained"] else before for run in results[arm]]
 
 
 def every(found, arm):
@@ -175,8 +200,10 @@ def every(found, arm):
 
 
 def table(found, args):
-    arms = ["before", *args.arms]
+    arms = ["before", *([CONTROL] if args.control else []), *args.arms]
     pairs = [pair for pair in PAIRS if set(pair) <= set(arms)]
+    if args.control:  # what was before the inner product is its own model
+        pairs = [(a, CONTROL if b == "before" and ARMS.get(a, {}).get("relevance") == "dot" else b) for a, b in pairs]
     tests, lines = {}, [f"| collection | queries | {' | '.join(arms)} |", "|---|---|" + "---|" * len(arms)]
     for name, results in found.items():
         values = {arm: averaged(results[arm]) for arm in arms}
@@ -216,7 +243,8 @@ def table(found, args):
         + "s" * (args.seeds > 1)
         + (f", query encoder {args.encoder_seeds}" if "query encoder" in arms else "")
     )
-    return "\n".join([f"{MEASURE}, {seeds}, {args.model}", "", *lines, ""])
+    models = Path(args.model).name + (f", inner products over {Path(args.control).name}" if args.control else "")
+    return "\n".join([f"{MEASURE}, {seeds}, {models}", "", *lines, ""])
 
 
 if __name__ == "__main__":

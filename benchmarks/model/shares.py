@@ -3,9 +3,10 @@
     python benchmarks/model/shares.py POOLED START POOLED_INDEX RUN
     python benchmarks/model/shares.py POOLED START POOLED_INDEX RUN --write .35 -o WHERE
 
-RUN was trained from START with `run.average` as its record says. The second command writes the model of another
-share, as training with `run.average` of it does. 600 queries of every source, among all of the pool's documents; of
-Python's, nothing was learned.
+RUN was trained from START with `run.average` as its record says. A share is of the transformer's weights; the function's
+own are kept whole where `run.average_head` says so, and otherwise move along. The second command writes the model of
+another share, as training with `run.average` of it does. 600 queries of every source, among all of the pool's
+documents; of Python's, nothing was learned.
 """
 
 import argparse
@@ -24,14 +25,14 @@ from hyperir.train.reading import read_recipe
 SHARES, BLOCK = (0.0, 0.2, 0.35, 0.5, 0.7, 1.0), 200
 
 
-def moved(model, start, factor):
-    """Put the queries' transformer `factor` of the way from the start to where it is, and scale what the head adds."""
-    before = start.query.backbone.transformer.state_dict()
+def moved(model, start, factor, head):
+    """Put the queries' transformer `factor` of the way from the start to where it is, and what the head adds `head`."""
+    before, begun = start.query.backbone.transformer.state_dict(), first(model, start)
     with torch.no_grad():
         for name, weights in model.query.backbone.transformer.named_parameters():
             weights.copy_(torch.lerp(before[name], weights, factor))
         for name, weights in model.relevance.named_parameters():
-            weights.copy_(torch.lerp(first(model, start)[name], weights, factor))
+            weights.copy_(torch.lerp(begun[name], weights, head))
 
 
 def first(model, start):
@@ -65,12 +66,12 @@ def main():
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     start, recipe = hyperir.load(options.start), read_recipe(options.run / "training" / "recipe.yaml")
-    kept = recipe.run.average or 1.0
+    kept, whole = recipe.run.average, recipe.run.average_head is not None
 
     def trained(share):
         model = hyperir.load(str(options.run))
         model.seed = recipe.seed
-        moved(model, start, share / kept)
+        moved(model, start, share / kept, 1.0 if whole else share / kept)
         return model
 
     if options.write is not None:

@@ -1,12 +1,10 @@
 """A trained model as it ships: only what differs from all-MiniLM-L6-v2, in half precision, with its generated card.
 
     python benchmarks/model/ship.py RUN START TABLE.json -o hyperir/data/models/hyperir-minilm
-    python benchmarks/model/ship.py RUN CELLS -o hyper-cells
 
-RUN is the folder that `hyperir train recipes/hyperir-minilm.yaml` made from the model of `words.py`. START is that
-model, or the one of `words.py --cells 3`, whose documents and whose function it then has, with the queries'
-transformer that learned. TABLE.json is what `table.py` wrote about it and its controls; the card holds every figure of
-the table with those of the other systems. Without one, a whole model is written, for the table to measure.
+RUN is the folder that `hyperir train recipes/hyperir-minilm.yaml` made from START, the model of `words.py --cells 3`.
+TABLE.json is what `table.py` wrote about it and its controls; the card holds every figure of the table with those of
+the other systems.
 """
 
 import argparse
@@ -32,8 +30,6 @@ def beside_start(trained, start):
     """The trained model with the start's own documents' side, and a queries' side that knows where it came from."""
     document, query = hyperir.load(start).document, hyperir.load(start)  # twice: one of them changes
     replace_weights(query.query.backbone, trained.query.backbone.transformer.state_dict(), trained.name)
-    if query.query.reads_cells:  # the function over cells has nothing that learns
-        return Model(document, query.query, query.relevance_config)
     model = Model(document, query.query, trained.relevance_config)
     model.relevance.load_state_dict(trained.relevance.state_dict())
     model.trained = True
@@ -71,13 +67,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("start")
-    parser.add_argument("table", type=Path, nargs="?")
+    parser.add_argument("table", type=Path)
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     model = beside_start(hyperir.load(str(options.run)), options.start)
-    if options.table is None:
-        model.save_pretrained(options.output, with_backbone="changed")
-        return
     table = json.loads(options.table.read_text())
     training = record(options.run, table)
     model.save_pretrained(options.output, with_backbone="difference", dtype=torch.float16, training=training)

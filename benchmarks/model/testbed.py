@@ -2,8 +2,8 @@
 
     python benchmarks/model/testbed.py FOLDER_OF_COLLECTIONS VECTORS --model all-MiniLM-L6-v2
 
-FOLDER_OF_COLLECTIONS holds BEIR folders of the names below. Vectors are computed in bfloat16 products and kept as
-float32, one file a collection under the fingerprint of the documents' side: models that share it share them.
+FOLDER_OF_COLLECTIONS holds BEIR folders of the names below. Vectors are kept one file a collection under the
+fingerprint of the documents' side: models that share it share them, and words are counted beside the transformer's.
 """
 
 import argparse
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from beside import beside, wordless
 
 import hyperir
 from hyperir.corpus.queries import read_queries
@@ -59,11 +60,13 @@ def vectors(model, rows, cache, folder):
         found = np.load(file)
         if len(found) == len(rows):
             return torch.from_numpy(found)
+    if model.document.words is None:
+        made = model.encode_document(rows).vectors
+    else:
+        made = beside(model, vectors(wordless(model), rows, cache, folder), rows)
     place.mkdir(parents=True, exist_ok=True)
-    encoder = hyperir.load(model.name, dtype=torch.bfloat16)
-    made = encoder.encode_document(rows).vectors.numpy()
-    np.save(file, made)
-    return torch.from_numpy(made)
+    np.save(file, made.float().numpy())
+    return made
 
 
 def main():

@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
+from beside import sketches
 
 import hyperir
 from hyperir.core.docs import Dense
@@ -19,21 +19,11 @@ from hyperir.encode.config import TextEncoderConfig
 from hyperir.encode.hybrid import with_words
 from hyperir.encode.text_encoder import TextEncoder
 from hyperir.encode.texts import document_text
-from hyperir.encode.tokenizer import batches
 from hyperir.evaluate import evaluate
 
 START = "all-MiniLM-L6-v2"
 WIDTHS, SCALES, QUERIES, BLOCK = (128, 256, 320, 384, 640, 1024), (0.15, 0.25, 0.4, 0.6), 600, 200
 CELLS = (0, 3)
-
-
-def sketches(side, ids):
-    """(N, D) of tokenised texts, without their transformer's vectors."""
-    made = torch.empty(len(ids), side.words.config.width)
-    for start in tqdm(range(0, len(ids), 1024), "Sketching", unit="blocks"):
-        for batch in batches(ids[start : start + 1024], side.backbone.tokenizer.pad_id, 64, 4096):
-            made[batch.rows + start] = side.words(batch.ids, batch.mask)
-    return made
 
 
 def asked(collection):

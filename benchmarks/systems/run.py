@@ -3,8 +3,7 @@
     python benchmarks/systems/run.py FOLDER_OF_COLLECTIONS WORK -o docs/systems
 
 FOLDER_OF_COLLECTIONS holds the BEIR folders named in `testbeds.py`. WORK keeps what is made, and the same command goes
-on after a stop: a training after its last checkpoint, the experiment after its last finished cell. Transformers compute
-in bfloat16, without a GPU.
+on after a stop: a training after its last checkpoint, the experiment after its last finished cell.
 """
 
 import argparse
@@ -38,12 +37,7 @@ SYSTEMS = {
 
 def plan(names, collections):
     """The experiment of some systems, from the folder WORK."""
-    systems = {}
-    for name in names:
-        system = {"strategy": "exact"} | SYSTEMS[name][0]
-        if not system["model"].startswith(("bm25", "tfidf", "models/snrm")):
-            system["dtype"] = "bfloat16"
-        systems[name] = system
+    systems = {name: {"strategy": "exact"} | SYSTEMS[name][0] for name in names}
     return Plan.parse(
         {
             "title": "Systems",

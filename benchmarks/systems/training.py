@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from head import write_masked
 from pool import pool, weak_pairs, write_third
 from starts import write_snrm
@@ -73,10 +72,7 @@ def prepare(collections, work):
             work / "minilm", with_backbone=False
         )
         rows = list(collection.documents())
-        # Products in bfloat16, as everywhere in this benchmark.
-        made = hyperir.load(work / "minilm", dtype=torch.bfloat16).encode_document(rows)
-        index = hyperir.Index.create(work / "pooled.index", str(work / "minilm"))
-        index.add(rows, vectors=made.vectors)
+        hyperir.Index.create(work / "pooled.index", str(work / "minilm")).add(rows)
     if not (work / "masked" / "tokenizer.json").is_file():
         write_masked(collection, work / "masked")
     if not (work / "pairs.done").is_file():

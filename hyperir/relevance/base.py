@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from hyperir.core.docs import States
@@ -23,5 +24,8 @@ def base_head(head: Any, width: int, state_width: int) -> Hypernetwork:
 
 
 def based(states: States, head: Hypernetwork | None) -> Tensor:
-    """(Q, D)."""
-    return states.pooled if head is None else states.pooled + head(states.tokens, states.mask)[BASE]
+    """(Q, D); a head that writes fewer numbers moves the first of them."""
+    if head is None:
+        return states.pooled
+    change = head(states.tokens, states.mask)[BASE]
+    return states.pooled + F.pad(change, (0, states.pooled.shape[-1] - change.shape[-1]))

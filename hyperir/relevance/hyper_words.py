@@ -44,7 +44,8 @@ class HyperWordsConfig(Config):
         weigh: tokens' weights are multiplied by 1 + u, u written from their states, 0 at the start, so that they may
             turn against a token that is not wanted; else they stay.
         hidden: units of the hidden layer over which tokens are there; 0 for none.
-        linear: the query's vector: True for the pooled states; "written" with what `head` adds, zero at the start.
+        linear: the query's vector: True for the pooled states; "written" with what `head` adds to the transformer's own
+            numbers, zero at the start. What stands behind these is words, which have their weights.
         head: what writes that, a member of `HEADS`.
     """
 
@@ -62,7 +63,7 @@ class HyperWords(nn.Module):
     Args:
         config: see :class:`HyperWordsConfig`.
         width: D, the width of the documents' vectors.
-        state_width: H, the width of the query's token states.
+        state_width: H, the width of the query's token states, and of the vectors before their cells.
     """
 
     Config = HyperWordsConfig
@@ -83,7 +84,8 @@ class HyperWords(nn.Module):
             self.output = nn.Linear(state_width, config.hidden)
             nn.init.zeros_(self.output.weight)  # so that the layer begins as nothing
             nn.init.zeros_(self.output.bias)
-        self.linear_head = base_head(config.head, width, state_width) if config.linear == "written" else None
+        written = config.linear == "written"
+        self.linear_head = base_head(config.head, min(width, state_width), state_width) if written else None
 
     def forward(self, states: States) -> WordsFunction:
         cells = _cells(states)

@@ -20,19 +20,21 @@ def remember(module: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in module.named_parameters() if value.requires_grad}
 
 
-def average(module: nn.Module, before: Mapping[str, Tensor], share: float) -> None:
+def average(module: nn.Module, before: Mapping[str, Tensor], share: float, head: float | None = None) -> None:
     """Set each parameter to share * its value + (1 - share) * its value before, in place.
 
     Args:
         module: as trained.
         before: what `remember` gave; parameters that are not in it stay as they are.
         share: of the trained weights, from 0 to 1.
+        head: the share of all weights outside of the transformers; None is `share`.
 
     Raises:
         InputError: a share outside of 0 to 1, or weights of another module.
     """
-    if not 0 <= share <= 1:
-        raise InputError("trained weights cannot have such a share", expected="0 to 1", got=str(share))
+    head = share if head is None else head
+    if not (0 <= share <= 1 and 0 <= head <= 1):
+        raise InputError("trained weights cannot have such a share", expected="0 to 1", got=f"{share}, {head}")
     own = dict(module.named_parameters())
     strange = [name for name, value in before.items() if name not in own or own[name].shape != value.shape]
     if strange:
@@ -43,4 +45,5 @@ def average(module: nn.Module, before: Mapping[str, Tensor], share: float) -> No
         )
     with torch.no_grad():
         for name, value in before.items():
-            own[name].copy_(torch.lerp(value.to(own[name].device), own[name], share))
+            kept = share if ".backbone." in name else head
+            own[name].copy_(torch.lerp(value.to(own[name].device), own[name], kept))

@@ -230,6 +230,8 @@ class RunRecipe(Config):
         epochs: passes over the examples, where `steps` is None.
         average: the share of the trained weights in the model, where the rest are those of before training: less than
             1 forgets less of what the start could do elsewhere.
+        average_head: the same share of all that is no transformer, since what begins as nothing forgets nothing; None
+            is `average`.
         precision: "float32" or "bfloat16", of products under autocast.
         log: a line of losses every so many steps.
         save: a checkpoint every so many steps; with validation, at every validation instead.
@@ -247,6 +249,7 @@ class RunRecipe(Config):
     steps: int | None = Field(default=None, ge=1)
     epochs: float = Field(default=1.0, gt=0)
     average: float = Field(default=1.0, gt=0, le=1)
+    average_head: float | None = Field(default=None, gt=0, le=1)
     precision: Literal["float32", "bfloat16"] = "float32"
     log: int = Field(default=10, ge=1)
     save: int = Field(default=1000, ge=1)

@@ -168,7 +168,8 @@ def _train(
         output.begin(prints[0] if len(prints) == 1 else hashlib.sha256("\n".join(prints).encode()).hexdigest(), store)
     last = output.last_checkpoint(number)
     args.eval_on_start = validation is not None and last is None and number == 0
-    before = remember(model) if recipe.run.average < 1 else {}
+    shares = (recipe.run.average, recipe.run.average_head)
+    before = remember(model) if min(share for share in shares if share is not None) < 1 else {}
     with interruption.listening():
         done = trainer.train(resume_from_checkpoint=last)
     if interruption.came:
@@ -176,7 +177,7 @@ def _train(
         place = output.checkpoints_of(number)
         stop.add_note(f"Saved after step {done.global_step:,} in {place}. The same command goes on there.")
         raise stop
-    average(model, before, recipe.run.average)
+    average(model, before, *shares)
     measures = {} if validation is None else validation(retriever)
     tensors = {name: value.cpu().contiguous() for name, value in learned(retriever).items()}
     ranks = args.process_index, args.world_size

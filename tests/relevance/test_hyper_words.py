@@ -57,6 +57,18 @@ def test_the_start_is_words_and_an_inner_product():
     assert_close(learning(states)(docs), plain)
 
 
+def test_only_the_transformer_s_own_numbers_of_the_query_s_vector_are_written():
+    torch.manual_seed(3)
+    wide, states = 2 * H, make_states()
+    pooled = torch.randn(Q, wide)
+    module = RELEVANCE.build({"type": "hyper_words", "linear": "written"}, width=wide, state_width=H)
+    for weights in module.parameters():
+        torch.nn.init.normal_(weights)
+    f = module(States(states.tokens, states.mask, pooled, cells=states.cells))
+    assert_close(f.base[:, H:], pooled[:, H:])
+    assert (f.base[:, :H] - pooled[:, :H]).abs().min() > 0
+
+
 def test_one_of_two_words_and_not_both_needs_the_hidden_layer():
     """Four documents, with neither, one, the other, and both: the second and third first. No vector can do that."""
     docs = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])

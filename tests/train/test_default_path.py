@@ -28,7 +28,6 @@ SHORT = {
     "run.steps": 4,
     "run.save": 2,
     "run.log": 1,
-    "run.precision": "float32",
     "batch.queries": 8,
     "batch.items": 5,
     "validation.every": 2,
@@ -154,13 +153,14 @@ def test_the_script_makes_a_model_that_ships(made, tmp_path, monkeypatch):
     shipped, trained = hyperir.load(ship[ship.index("-o") + 1]), hyperir.load(ship[2])
     assert shipped.trained
     assert shipped.query.reads_cells
+    assert shipped.relevance_config.weigh
     difference = [
         (own - theirs).abs().max()
         for own, theirs in zip(shipped.query.backbone.parameters(), trained.query.backbone.parameters(), strict=True)
     ]
     assert max(difference) < 1e-3, "of half precision"
     queries, documents = ["fox dog", "engine ranks"], ["The quick fox.", "A search engine ranks documents."]
-    measured = hyperir.load(work / "tuned-0")
+    measured = hyperir.load(work / "words-0")
     expected = measured.encode_query(queries)(measured.encode_document(documents))
     found = shipped.encode_query(queries)(shipped.encode_document(documents))
     torch.testing.assert_close(found, expected, rtol=5e-3, atol=5e-3 * float(expected.abs().max()))

@@ -157,7 +157,7 @@ class Exact:
             with torch.inference_mode():
                 found = f(docs[part])
                 scores[:, to] = found[:, own - part.start] if isinstance(part, slice) and _partly(part, own) else found
-            places[to] = own
+                places[to] = own  # in here, for the caller may be in inference mode, which threads do not inherit
 
         def settle() -> None:
             share(lambda one: score(*one), waiting)

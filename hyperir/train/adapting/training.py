@@ -29,6 +29,7 @@ ITEMS = 16  # of a query in a step
 ANSWERS = 4  # of a query that are learned, each in an example of its own; the best ones
 EVERY = 50  # steps between two validations
 SAMPLE = 1000  # documents whose lengths are looked at
+WEIGHTS = 10  # times the query encoder's rate, of the weights of words beside it
 TEACHER = 0.5  # temperature of its standardised scores
 
 
@@ -168,6 +169,7 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
     relevance = relevance_of(before, settings)
     written = relevance or before.relevance_config.model_dump(mode="json")
     network = settings.learn == "head" and written.get("qnet", {}).get("type", "linear") != "linear"
+    words = written["type"] == "hyper_words"
     layers = int(before.query.backbone.transformer.config.num_hidden_layers)
     # The embeddings are most of a small encoder's weights: without them a step is faster, and what is kept is small.
     freeze = 1 if settings.learn == "all" and layers > 2 else 0
@@ -191,17 +193,24 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
         "run": {"steps": settings.steps, "cache": str(folder / CACHE), "keep": 1},
     }
     made = {}
-    length = _length(store)
+    length = _length(store, before.query.backbone.width if words else None)
     for place, rate in enumerate(settings.tried(network=network, length=length)):
         # What writes a network wants no higher rate than the query encoder: ten times that undid what this learned.
         rates = {"encoder_rate": rate, "head_rate": rate, "linear_rate": settings.linear_rate / length}
+        if words:  # their weights are no network: they learn as a query's vector does, and faster than the encoder
+            rates |= {"linear_rate": rate} if settings.learn == "head" else {"head_rate": WEIGHTS * rate}
         made[rate] = Recipe.parse(values | {"output": str(folder / f"rate-{place}"), "optimizer": rates})
     return made
 
 
-def _length(store: Store) -> float:
-    """The documents' mean length, of a thousand of them: what moves a query's vector moves its scores by that."""
-    vectors = store.docs[:SAMPLE].vectors.float()
+def _length(store: Store, moved: int | None) -> float:
+    """The documents' mean length, of a thousand of them: what moves a query's vector moves its scores by that.
+
+    Args:
+        store: the index.
+        moved: so many of the first numbers are moved; None is all.
+    """
+    vectors = store.docs[:SAMPLE].vectors[:, :moved].float()
     return max(float(vectors.norm(dim=1).mean()), 1e-6)
 
 
