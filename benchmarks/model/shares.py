@@ -3,9 +3,9 @@
     python benchmarks/model/shares.py POOLED START POOLED_INDEX RUN
     python benchmarks/model/shares.py POOLED START POOLED_INDEX RUN --write .35 -o WHERE
 
-RUN was trained from START with `run.average` as its record says. A share is of the transformer's weights; the function's
-own are kept whole where `run.average_head` says so, and otherwise move along. The second command writes the model of
-another share, as training with `run.average` of it does. 600 queries of every source, among all of the pool's
+RUN was trained from START with `run.average` as its record says. A share is of the transformer's weights; those of the
+function are kept whole where `run.average_head` says so, and otherwise move along. The second command writes the model
+of another share, as training with `run.average` of it does. 600 queries of every source, among all of the pool's
 documents; of Python's, nothing was learned.
 """
 

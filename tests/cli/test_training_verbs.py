@@ -7,6 +7,8 @@ from running import here, lines
 from teacher_models import write_cross_encoder
 from tiny_models import make_model
 
+from hyperir.search import Index
+
 WORDS = ["quick brown fox", "lazy dog", "search engine", "documents for queries"]
 
 
@@ -54,6 +56,23 @@ def test_mine_with_an_index_and_a_teacher(beir, tmp_path):
     done = here("mine", beir, "-o", third, "--depth", 4, "--teacher", beir / "teacher", "--below", "-1000")
     assert done.returncode == 0, done.stderr
     assert all(json.loads(line)["negatives"] == [] for line in third.read_text().splitlines()[1:])
+
+
+def test_a_large_index_is_mined_for_the_true_top(beir, tmp_path, monkeypatch):
+    done = here("index", beir, "-o", tmp_path / "my.index", "--model", beir / "model")
+    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr("hyperir.search.auto.CHEAP", 0)  # so that any index is one
+    find, taken = Index.find, []
+
+    def watched(index, *arguments, **options):
+        hits = find(index, *arguments, **options)
+        taken.append(index.strategy.type)
+        return hits
+
+    monkeypatch.setattr(Index, "find", watched)
+    done = here("mine", beir, "-o", tmp_path / "mined.jsonl", "--index", tmp_path / "my.index", "--depth", 2)
+    assert done.returncode == 0, done.stderr
+    assert taken == ["exact"]
 
 
 @pytest.mark.parametrize(
