@@ -4,7 +4,8 @@
 
 WORK may hold a part of the map: what it has goes into results.json beside this file, regime by regime, and the page is
 made of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
-`benchmarks/map/adapt.py --table WORK/adapt.md`, and WORK/adapt-encoder.md where query encoders learned.
+`benchmarks/map/adapt.py --table WORK/adapt.md`, WORK/adapt-encoder.md where query encoders learned, and
+WORK/adapt-words.md of words in cells.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from benchmarks.map.forms import FORMS, INNER
 from hyperir.evaluate.holm import holm
 
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
-ADAPTED = ("adapt", "adapt, encoder")
+ADAPTED = ("adapt", "adapt, encoder", "adapt, words")
 UNTRAINED = ("product quantisation", "as it comes")
 KINDS = {"kinds": ("conditions", "paragraphs", 384), "kinds, words": ("conditions, words", "paragraphs", 1024)}
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",

@@ -104,8 +104,8 @@ def _search(index: str) -> Answer:
     from hyperir.search.reading import read_scores
 
     opened = Index.open(index)
-    # The true top: with blocks of queries exhaustive search is quicker than an approximate one, too.
-    return lambda texts, k: read_scores(opened.store, opened.find(texts, k, budget=len(opened)))
+    # All that exhaustive search may cost, for the true top; with blocks of queries it is quicker than others, too.
+    return lambda texts, k: read_scores(opened.store, opened.find(texts, k, budget=2 * len(opened)))
 
 
 def _tell(as_json: bool, output: Path, done: int, what: str, hint: str) -> None:

@@ -85,6 +85,14 @@ class Differentiable(Protocol[D_contra]):
     def gradient(self, docs: D_contra) -> Tensor: ...  # (N,) -> (Q, N, D);  (Q, K) -> (Q, K, D)
 
 
+@runtime_checkable
+class Bounded(Protocol):
+    """Capability: an inner product that is never below f, so that exhaustive search asks f for few documents."""
+
+    @property
+    def bound(self) -> Tensor | None: ...  # (Q, D): <bound_q, d> >= f_q(d) for all documents; None where there is none
+
+
 @dataclass(frozen=True)
 class Hits:
     """The best rows of an index for each query, best first. Row -1 with score -inf pads where fewer than k exist."""

@@ -9,7 +9,8 @@ where other tokens share all of them. With a_t = min_r d[c_tr] and p_t = min(1, 
 The first sum is about BM25's score, to which b, the query's vector, adds what words do not say. The second is a hidden
 layer over which of the tokens are there, p_t, for conditions such as "A or B, but not both". v_t, g_tk, e_k and o_k
 are written from the query's token states. No inner product is such a function, for it cannot take the smallest of
-several numbers: over the same documents the best that it can do is `read: mean`.
+several numbers: over the same documents the best that it can do is `read: mean`. But that is never below f, so that
+exhaustive search asks an inner product for all documents and f for the few that this cannot rule out.
 """
 
 from __future__ import annotations
@@ -185,6 +186,14 @@ class WordsFunction:
         counts = self._counts(vectors)
         found["words"] = torch.einsum("qnt,qt->qn", counts, self.token_weights)
         return found if self.layer is None else found | {"conditions": self.layer(counts)}
+
+    @property
+    def bound(self) -> Tensor | None:
+        """(Q, D), the capability `Bounded`: the mean of a token's cells for the smallest; cells are never below 0."""
+        if self.layer is not None:
+            return None
+        shares = self.token_weights.clamp(min=0)[..., None].expand(self.places.shape) / self.places.shape[-1]
+        return self.base.scatter_add(1, self.places.flatten(1), shares.flatten(1))
 
     def gradient(self, docs: Dense) -> Tensor:
         """df_q/dd at every document, in closed form: (N,) -> (Q, N, D); (Q, K) -> (Q, K, D)."""

@@ -1,5 +1,7 @@
 """`hyper_words`: its definition in loops, its laws in every form, and what it can rank that no inner product can."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -55,6 +57,15 @@ def test_the_start_is_words_and_an_inner_product():
     plain = RELEVANCE.build({"type": "hyper_words", "weigh": False}, width=D, state_width=H)(states)(docs)
     learning = RELEVANCE.build({"type": "hyper_words", "hidden": 4, "linear": "written"}, width=D, state_width=H)
     assert_close(learning(states)(docs), plain)
+
+
+@pytest.mark.parametrize("form", FORMS[1:3], ids=str)
+def test_its_bound_is_never_below_it(form):
+    torch.manual_seed(4)
+    f, docs = make_relevance({"type": "hyper_words", **form})(make_states()), Dense(make_docs().vectors.abs())
+    f = replace(f, token_weights=f.token_weights * torch.tensor([1.0, -1.0]).repeat(10)[: f.places.shape[1]])
+    assert (f.token_weights < 0).any(), "tokens that are not wanted"
+    assert (f.bound @ docs.vectors.T >= f(docs) - 1e-5).all()
 
 
 def test_only_the_transformer_s_own_numbers_of_the_query_s_vector_are_written():

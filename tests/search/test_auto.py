@@ -11,7 +11,8 @@ from hyperir.core.docs import Dense
 from hyperir.core.errors import InputError
 from hyperir.index.strategies import STRATEGIES
 from hyperir.relevance.dot import InnerProduct
-from hyperir.search.auto import CHEAP, choose
+from hyperir.relevance.hyper_words import WordsFunction
+from hyperir.search.auto import CHEAP, LIGHT, choose
 from hyperir.search.budget import Milliseconds, Pace, parse_budget, search_pace
 from hyperir.search.planning import Planner
 from hyperir.search.recall import interval, recalls
@@ -47,8 +48,8 @@ def index(tmp_path):
 @pytest.mark.parametrize(
     ("count", "budget", "differentiable", "expected"),
     [
-        (CHEAP, None, True, "exact"),
-        (CHEAP + 1, None, True, "firstorder"),
+        (LIGHT, None, True, "exact"),
+        (LIGHT + 1, None, True, "firstorder"),
         (CHEAP + 1, None, False, "exact"),
         (10**6, 10**6, True, "exact"),
         (10**6, 10**6, False, "exact"),
@@ -78,8 +79,20 @@ def test_auto_takes_what_the_index_keeps(f, kept, differentiable, budget, expect
     assert chosen.model_dump(exclude_unset=True) | {"type": chosen.type} == expected
 
 
+def test_a_network_is_searched_approximately_sooner_than_an_inner_product():
+    network = make_model(HYPER).encode_query(["fox"])
+    assert [choose(network, count).type for count in (CHEAP, CHEAP + 1)] == ["exact", "firstorder"]
+
+
+def test_a_bounded_function_is_searched_exhaustively_unless_the_index_keeps_a_structure():
+    f = WordsFunction("min", torch.ones(1, D), torch.zeros(1, 2, 3, dtype=torch.int64), torch.ones(1, 2), None)
+    assert choose(f, 10**7).type == "exact"
+    assert choose(f, 10**7, kept={"graph"}).type == "graph"
+    assert choose(f, 10**7, budget=1000).type == "firstorder"
+
+
 def test_auto_searches_the_structure_on_disk(index, f, monkeypatch):
-    monkeypatch.setattr("hyperir.search.auto.CHEAP", 100)
+    monkeypatch.setattr("hyperir.search.auto.LIGHT", 100)
     index.build({"type": "firstorder", "centroids": 7})
     monkeypatch.setattr("hyperir.index.strategies.cells.kmeans", None)  # what building in memory would call
     index.find(f, 5)
@@ -90,7 +103,7 @@ def test_auto_searches_the_structure_on_disk(index, f, monkeypatch):
 def test_a_larger_budget_asks_for_wider_answers(f):
     widths = [choose(f, 10**6, budget).width for budget in (None, 100, 10_000, 100_000)]
     assert widths[0] == widths[1] < widths[2] < widths[3]
-    assert choose(f, 40_000).centroids == math.ceil(math.sqrt(40_000))
+    assert choose(f, 250_000).centroids == math.ceil(math.sqrt(250_000))
 
 
 def test_auto_is_exact_where_it_can_be_and_keeps_a_budget_where_not(index, f):

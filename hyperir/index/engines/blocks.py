@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
 from hyperir.core.config import Config
-from hyperir.core.docs import Dense
 from hyperir.core.types import Docs
+from hyperir.index.strategies.bounded import Inner
 from hyperir.index.strategies.exact import Exact, ExactConfig
 
 __all__ = ["Blocks"]
-
-
-@dataclass(frozen=True)
-class _Inner:
-    """<w_q, d> as a relevance function."""
-
-    weights: Tensor  # (Q, D)
-
-    @property
-    def num_queries(self) -> int:
-        return self.weights.shape[0]
-
-    def __call__(self, docs: Dense) -> Tensor:
-        return self.weights @ docs.vectors.to(self.weights.dtype).T
-
-    def __getitem__(self, queries: slice) -> _Inner:
-        return _Inner(self.weights[queries])
 
 
 class BlocksConfig(Config):
@@ -54,4 +36,4 @@ class Blocks:
 
     def search(self, vectors: Tensor, k: int, allowed: Tensor | None = None) -> Tensor:
         """See :class:`hyperir.index.engines.Engine`."""
-        return self._exact.search(_Inner(vectors), k, allowed).rows
+        return self._exact.search(Inner(vectors), k, allowed).rows

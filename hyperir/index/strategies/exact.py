@@ -13,6 +13,7 @@ from hyperir.core.config import Config
 from hyperir.core.docs import Dense, Multi, Sparse
 from hyperir.core.errors import CapabilityError, InputError, VectorError
 from hyperir.core.types import Castable, Docs, Hits, Relevance
+from hyperir.index.strategies.bounded import bound_of, under_bound, width_of
 from hyperir.index.topk import Best, allowed_rows, best, check_budget, need_k
 from hyperir.index.workers import alone, share, workers
 
@@ -46,6 +47,8 @@ class ExactConfig(Config):
 
 class Exact:
     """Scores all N documents, or all that may come back, whatever the function.
+
+    A function with the capability Bounded scores only those that its bound cannot rule out; the answer is the same.
 
     Args:
         config: see :class:`ExactConfig`.
@@ -117,6 +120,10 @@ class Exact:
                 )
             coarse = self._scan(f.to(torch.bfloat16), self._coarse, self._again(k), rows, budget)
             return _settled(f, lambda: self._rescored(f, coarse, k))
+        bound, count = bound_of(f), self.docs.shape[0] if rows is None else len(rows)
+        # The bound is scored for all of them, and f for some besides.
+        if bound is not None and count > 4 * width_of(k) and (budget is None or budget >= 2 * count):
+            return under_bound(f, bound, self.docs, k, lambda g, many: self._scan(g, self.docs, many, rows, budget))
         return self._scan(f, self.docs, k, rows, budget)
 
     def _again(self, k: int) -> int:
