@@ -90,7 +90,7 @@ class Bounded(Protocol):
     """Capability: an inner product that is never below f, so that exhaustive search asks f for few documents."""
 
     @property
-    def bound(self) -> Tensor | None: ...  # (Q, D): <bound_q, d> >= f_q(d) for all documents; None where there is none
+    def bound(self) -> Tensor | None: ...  # (Q, D): <bound_q, d> >= f_q(d); None where there is none
 
 
 @dataclass(frozen=True)

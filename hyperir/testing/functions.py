@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from hyperir.core.docs import Dense, Multi, States
-from hyperir.core.types import Additive, Differentiable, Linear, Listed, SparseLinear, TokenWise
+from hyperir.core.types import Additive, Bounded, Differentiable, Linear, Listed, SparseLinear, TokenWise
 from hyperir.hypernet import HEADS, Slot
 from hyperir.relevance import RELEVANCE
 from hyperir.relevance.lexical import LEXICAL
@@ -98,6 +98,9 @@ def capabilities_are_true(config: Any) -> None:
         weighing: object = f.weighing
         if isinstance(weighing, Listed):
             assert_close(weighing.listed(docs.weights, docs.sums()[docs.owners]), weighed.weights)
+    if isinstance(f, Bounded) and (weights := f.bound) is not None:
+        counted = Dense(docs.vectors.abs())  # counts, of which bounds are told, are never below 0
+        assert (weights @ counted.vectors.T >= f(counted) - 1e-5).all()
     if isinstance(f, TokenWise):
         assert_close(f.gathered(f.each(Dense(docs.vectors)), docs.indptr), f(docs))
     if isinstance(f, Additive):
