@@ -13,7 +13,12 @@ from hyperir.relevance.qnets import QNETS
 __all__ = ["OWN_TEACHERS", "Settings", "form_of"]
 
 OWN_TEACHERS = ("fused", "bm25", "vectors", "none")
-RATES = {"head": (1e-4, 3e-4, 1e-3, 3e-3), "q-net": (3e-5, 1e-4, 3e-4), "all": (2e-5, 5e-5, 1e-4)}
+RATES = {
+    "head": (1e-4, 3e-4, 1e-3, 3e-3),
+    "q-net": (3e-5, 1e-4, 3e-4),
+    "words": (1e-3, 3e-3, 1e-2),
+    "all": (2e-5, 5e-5, 1e-4),
+}
 
 
 def form_of(form: Mapping[str, Any] | Config | str) -> Config:
@@ -80,13 +85,16 @@ class Settings(Config):
     level: float = Field(default=0.05, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
 
-    def tried(self, *, network: bool, length: float) -> tuple[float, ...]:
-        """The learning rates for documents of a mean length; those of a head that writes a network are lower."""
+    def tried(self, *, network: bool, length: float, words: bool = False) -> tuple[float, ...]:
+        """The learning rates for documents of a mean length.
+
+        Those of a head that writes a network are lower, those of the words' weights beside a query's vector higher.
+        """
         if self.rates is not None:
             return self.rates
         if network or self.learn == "all":
             return RATES["q-net" if network else "all"]
-        return tuple(rate / length for rate in RATES["head"])
+        return tuple(rate / length for rate in RATES["words" if words else "head"])
 
     @property
     def taught(self) -> bool:

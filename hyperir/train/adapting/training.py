@@ -194,7 +194,7 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
     }
     made = {}
     length = _length(store, before.query.backbone.width if words else None)
-    for place, rate in enumerate(settings.tried(network=network, length=length)):
+    for place, rate in enumerate(settings.tried(network=network, length=length, words=bool(written.get("weigh")))):
         # What writes a network wants no higher rate than the query encoder: ten times that undid what this learned.
         rates = {"encoder_rate": rate, "head_rate": rate, "linear_rate": settings.linear_rate / length}
         if words:  # their weights are no network: they learn as a query's vector does, and faster than the encoder
