@@ -41,9 +41,10 @@ def record(run, table):
     origin = json.loads((run / "training" / "origin.json").read_text())
     recipe = yaml.safe_load((run / "training" / "recipe.yaml").read_text())
     history = [json.loads(line) for line in (run / "training" / "log.jsonl").read_text().splitlines()]
-    names = {path: str(path).rstrip("/").rsplit("/", 1)[-1] for values in table["means"].values() for path in values}
     figures = {
-        collection: {names[path]: " / ".join(f"{value:.4f}" for value in means) for path, means in values.items()}
+        collection: {
+            table["names"][path]: " / ".join(f"{value:.4f}" for value in means) for path, means in values.items()
+        }
         for collection, values in table["means"].items()
     }
     recipe.pop("output")

@@ -94,11 +94,16 @@ def tests(by_query, pairs):
     return [[*row[:5], p, *row[5:]] for row, p in zip(rows, corrected, strict=True)]
 
 
-def written(systems, means, found):
-    """The table and the tests as markdown."""
+def headed(systems):
+    """Path of a model -> its head in the table."""
     heads = {"BM25": "BM25"}
     for name, paths in systems.items():
         heads |= {path: f"{name}, seed {i}" if len(paths) > 1 else name for i, path in enumerate(paths)}
+    return heads
+
+
+def written(heads, means, found):
+    """The table and the tests as markdown."""
     lines = []
     for place, measure in enumerate((NDCG, "RR@10", "R@100")):
         lines += [f"| {measure} | " + " | ".join(heads.values()) + " |", "|---|" + "---|" * len(heads)]
@@ -152,8 +157,10 @@ def main():
         for b, others in trained.items():
             if list(trained).index(a) > list(trained).index(b):
                 found[f"{a} against {b}"] = tests(by_query, list(zip(own, others, strict=False)))
-    options.output.write_text(written(systems, means, found), encoding="utf-8")
-    options.output.with_suffix(".json").write_text(json.dumps({"means": means, "tests": found}, indent=1) + "\n")
+    heads = headed(systems)
+    options.output.write_text(written(heads, means, found), encoding="utf-8")
+    told = {"names": heads, "means": means, "tests": found}
+    options.output.with_suffix(".json").write_text(json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ __all__ = ["Inner", "bound_of", "under_bound", "width_of"]
 # With words in cells the best 10 of 100,000 are among the first 50 by the bound, mostly, and among 300 nearly always;
 # the best 100 among 500, and among 1,600. More are proposed, which costs little, and f scores as many as it must.
 FACTOR, SPARE, AGAIN = 16, 256, 8
+BLOCK = 4096  # documents that f scores at once
 SLACK = 1e-5  # of rounding, for a bound of 1
 
 
@@ -105,5 +106,5 @@ def _best(f: Relevance[Any], docs: Docs, rows: Tensor, bounds: Tensor, k: int) -
 def _scores(f: Relevance[Any], docs: Docs, rows: Tensor) -> Tensor:
     """(K,), of one query."""
     with torch.inference_mode():
-        found: Tensor = f(docs[rows[None]])[0]
+        found: Tensor = torch.cat([f(docs[some[None]])[0] for some in torch.split(rows, BLOCK)])
     return found
