@@ -43,7 +43,8 @@ def record(run, table):
     history = [json.loads(line) for line in (run / "training" / "log.jsonl").read_text().splitlines()]
     figures = {
         collection: {
-            table["names"][path]: " / ".join(f"{value:.4f}" for value in means) for path, means in values.items()
+            Path(table["names"][path]).name: " / ".join(f"{value:.4f}" for value in means)
+            for path, means in values.items()
         }
         for collection, values in table["means"].items()
     }
