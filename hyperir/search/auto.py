@@ -17,6 +17,7 @@ CHEAP = 20_000  # documents; chosen, not measured: `hyperir bench` tells where e
 # The same for inner products: of 101,817 documents of 1,024 numbers, exhaustive search takes 37 ms of a core and
 # first-order search 136 (LOG.md, 2026-12-01).
 LIGHT = 100_000
+STRUCTURES = {"firstorder", "graph", "ivf"}
 CENTROIDS = (64, 1024)  # of first-order search, at least and at most
 WIDTH = 200
 
@@ -26,9 +27,9 @@ def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Colle
 
     0. A function that is linear in weights of terms: "inverted", which finds what "exact" finds.
     1. A budget of `count` documents or more: "exact", for the answer costs no more than was granted.
-    2. No budget, and at most `CHEAP` documents, or `LIGHT` under an inner product: "exact". A function with the
-       capability Bounded costs about an inner product, and approximations of it are poor: "exact", however many there
-       are, unless the index keeps a structure.
+    2. No budget, and at most `CHEAP` documents: "exact". Under an inner product at most `LIGHT`, unless the index keeps
+       a structure. A function with the capability Bounded costs about an inner product, and approximations of it are
+       poor: "exact", up to `LIGHT` in any case, and for however many without a structure.
     3. A function with the capability Differentiable: "firstorder", with the centroids and the engine of the structure
        that the index keeps, else with about sqrt(N) centroids; or "graph", where the index keeps one and no
        "firstorder". The larger the budget, the more documents each gradient brings.
@@ -46,11 +47,11 @@ def choose(f: Relevance[Any], count: int, budget: int | None = None, kept: Colle
     """
     if isinstance(f, SparseLinear):
         return STRATEGIES.parse("inverted")
-    bounded = bound_of(f) is not None
-    cheap = LIGHT if bounded or isinstance(f, Linear) else CHEAP
+    bounded, built = bound_of(f) is not None, not STRUCTURES.isdisjoint(kept)
+    cheap = LIGHT if bounded or (isinstance(f, Linear) and not built) else CHEAP
     if count <= (cheap if budget is None else budget):
         return STRATEGIES.parse("exact")
-    if bounded and budget is None and not {"firstorder", "graph", "ivf"} & set(kept):
+    if bounded and budget is None and not built:
         return STRATEGIES.parse("exact")
     if isinstance(f, TokenWise):
         return STRATEGIES.parse("plaid" if "plaid" in kept or budget is not None else "exact")

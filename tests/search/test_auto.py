@@ -84,15 +84,22 @@ def test_a_network_is_searched_approximately_sooner_than_an_inner_product():
     assert [choose(network, count).type for count in (CHEAP, CHEAP + 1)] == ["exact", "firstorder"]
 
 
+def test_a_structure_is_taken_sooner_than_made(f):
+    assert choose(f, CHEAP, kept={"graph"}).type == "exact"
+    assert choose(f, CHEAP + 1, kept={"graph"}).type == "graph"
+    assert choose(f, CHEAP + 1, kept={"exact"}).type == "exact"
+
+
 def test_a_bounded_function_is_searched_exhaustively_unless_the_index_keeps_a_structure():
     f = WordsFunction("min", torch.ones(1, D), torch.zeros(1, 2, 3, dtype=torch.int64), torch.ones(1, 2), None)
     assert choose(f, 10**7).type == "exact"
+    assert choose(f, LIGHT, kept={"graph"}).type == "exact"
     assert choose(f, 10**7, kept={"graph"}).type == "graph"
     assert choose(f, 10**7, budget=1000).type == "firstorder"
 
 
 def test_auto_searches_the_structure_on_disk(index, f, monkeypatch):
-    monkeypatch.setattr("hyperir.search.auto.LIGHT", 100)
+    monkeypatch.setattr("hyperir.search.auto.CHEAP", 100)
     index.build({"type": "firstorder", "centroids": 7})
     monkeypatch.setattr("hyperir.index.strategies.cells.kmeans", None)  # what building in memory would call
     index.find(f, 5)
