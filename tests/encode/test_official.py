@@ -51,11 +51,15 @@ def test_every_published_depth(tmp_path, layers):
 
 def test_the_equations_do_not_keep_an_absolute_bar_with_themselves(tmp_path):
     """Texts in one batch or one at a time: the same score but for float32 rounding in the transformer."""
-    checkpoint = make_checkpoint(tmp_path, hidden=(128,) * 6, seed=6)
-    together = scores(*checkpoint, ids(QUERIES), ids(PASSAGES))
-    alone = torch.cat([torch.cat([scores(*checkpoint, ids([q]), ids([p])) for p in PASSAGES], 1) for q in QUERIES])
-    moved = float((together - alone).abs().max())
-    assert 1e-4 < moved < 1e-4 * float(together.abs().max()) * 2
+    moved = []
+    for seed in (5, 6, 7):  # how much differs by processor
+        (tmp_path / str(seed)).mkdir()
+        checkpoint = make_checkpoint(tmp_path / str(seed), hidden=(128,) * 6, seed=seed)
+        together = scores(*checkpoint, ids(QUERIES), ids(PASSAGES))
+        alone = torch.cat([torch.cat([scores(*checkpoint, ids([q]), ids([p])) for p in PASSAGES], 1) for q in QUERIES])
+        moved.append(float((together - alone).abs().max()))
+        assert moved[-1] < 1e-3 * float(together.abs().max()), "rounding, no more"
+    assert max(moved) > 1e-4
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "sigmoid", "gelu", "leaky_relu"])
