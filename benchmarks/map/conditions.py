@@ -193,7 +193,7 @@ def people(cache, *, seed=0, likes=8):
 
 
 def _world(docs, texts, questions, relevant, kinds, parts):
-    model = hyperir.load(MODEL, dtype=torch.bfloat16)
+    model = hyperir.load(MODEL)
     tests = {name: np.array(numbers) for name, numbers in parts.items() if name not in ("train", "valid")}
     return World(
         docs=docs,

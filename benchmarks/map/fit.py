@@ -13,7 +13,7 @@ from benchmarks.map.world import ranks_of
 from hyperir.core.docs import Cells, Dense, States
 from hyperir.relevance import RELEVANCE
 
-QUERIES, HARD, RANDOM, POOL = 32, 2, 96, 30  # a step's questions; of each, hard negatives of the best 30; random ones
+QUERIES, RANDOM, POOL = 32, 96, 30  # a step's questions; random negatives; hard ones are drawn of so many best
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,14 @@ class Task:
         teacher: (questions of the training, N) scores; they also choose the hard negatives.
         temperature: of the teacher under "kl", and of the start under "labels" and "kl".
         steps: of 32 questions.
+        hard: negatives of each question that the teacher likes.
     """
 
     loss: str
     teacher: torch.Tensor
     temperature: float = 0.05
     steps: int = 300
+    hard: int = 2
 
 
 class Student(nn.Module):
@@ -120,10 +122,9 @@ def fit(world, task, relevance, width, rates, seed):
 def _loss(student, world, task, batch, usable, draw):
     numbers = world.train[batch]
     positives = np.array([draw.choice(world.relevant[n]) for n in numbers])
-    hard = np.concatenate([draw.choice(rows, HARD, replace=False) for rows in _best(task, world)[batch]])
+    hard = np.concatenate([draw.choice(rows, task.hard, replace=False) for rows in _best(task, world)[batch]])
     rows = np.concatenate([positives, hard, draw.choice(usable, RANDOM, replace=False)])
-    with torch.autocast("cpu", torch.bfloat16):
-        scores = student.functions(world, numbers)(student.documents(student.vectors(world)[rows])).float()
+    scores = student.functions(world, numbers)(student.documents(student.vectors(world)[rows]))
     scores = scores * student.log_scale.exp()
     own = torch.arange(len(batch))
     if task.loss == "labels":

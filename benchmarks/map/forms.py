@@ -15,10 +15,11 @@ FORMS = {
     "linear + 64-64": beside(MLP | {"hidden": [64, 64]}),
     "linear + shared 256": beside({"type": "shared", "hidden": [256]}),
     "linear + rows 256": beside({"type": "shared", "hidden": [256], "rows": True}),
-    # over words in cells, where the inner product reads them in signs
-    "words": {"type": "hyper_words"},
-    "words, inner product": {"type": "hyper_words", "read": "mean"},
-    "words, 16": {"type": "hyper_words", "hidden": 16},
+    # over words in cells, where the inner product reads them in signs; weights of the query's words learn in all
+    "words, each alone": {"type": "hyper_words"},
+    "words": {"type": "hyper_words", "weigh": "context"},
+    "words and how many": {"type": "hyper_words", "weigh": "context", "hidden": 1},
+    "words, inner product": {"type": "hyper_words", "weigh": "context", "read": "mean"},
     # widths and depths
     "linear + 32": beside(MLP | {"hidden": [32]}),
     "linear + 64": beside(MLP | {"hidden": [64]}),
@@ -28,7 +29,7 @@ FORMS = {
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
 }
 MAIN = list(FORMS)[:5]
-WORDS = [INNER, "linear + 64-64", "words", "words, 16", "words, inner product"]
+WORDS = [INNER, "linear + 64-64", "words, each alone", "words", "words and how many", "words, inner product"]
 SHAPES = [
     INNER,
     "linear + 32",

@@ -69,10 +69,9 @@ def fit(world, relevance, start, layers, steps, rates, seed):
     for step in track(range(steps), f"{start} {rates} {seed}", steps, "steps"):
         numbers = order[step * QUERIES : (step + 1) * QUERIES]
         rows = np.array([draw.choice(world.relevant[n]) for n in numbers])
-        with torch.autocast("cpu", torch.bfloat16):
-            docs = student.encoder.states([world.texts[row] for row in rows]).pooled
-            f = student.relevance(student.encoder.states([world.questions[n] for n in numbers]))
-            scores = f(Dense(docs)).float() * student.log_scale.exp()
+        docs = student.encoder.states([world.texts[row] for row in rows]).pooled
+        f = student.relevance(student.encoder.states([world.questions[n] for n in numbers]))
+        scores = f(Dense(docs)) * student.log_scale.exp()
         own = torch.arange(len(rows))
         also = torch.from_numpy(np.stack([np.isin(rows, world.relevant[n]) for n in numbers]))
         also[own, own] = False
@@ -103,17 +102,16 @@ def measured(student, world):
     world = sampled(world)
     order = np.argsort([len(text) for text in world.texts])
     docs = torch.empty(len(order), student.encoder.width)
-    with torch.autocast("cpu", torch.bfloat16):
-        for start in range(0, len(order), BLOCK):
-            part = order[start : start + BLOCK]
-            docs[part] = student.encoder.states([world.texts[at] for at in part]).pooled.float()
+    for start in range(0, len(order), BLOCK):
+        part = order[start : start + BLOCK]
+        docs[part] = student.encoder.states([world.texts[at] for at in part]).pooled
 
     def values(numbers):
         found = []
         for start in range(0, len(numbers), BLOCK):
             part = numbers[start : start + BLOCK]
             f = student.relevance(student.encoder.states([world.questions[n] for n in part]))
-            found += ranks_of(f(Dense(docs)).float(), [world.relevant[n] for n in part], world.measure)
+            found += ranks_of(f(Dense(docs)), [world.relevant[n] for n in part], world.measure)
         return found
 
     return {"valid": float(np.mean(values(world.valid))), "tests": {t: values(n) for t, n in world.tests.items()}}

@@ -26,7 +26,7 @@ def worlds(root, cache, name):
 def _pooled(world, file):
     if file.is_file():
         return torch.load(file)
-    model = hyperir.load(MODEL, dtype=torch.bfloat16)
+    model = hyperir.load(MODEL)
     found = {"docs": _pool(model, world.texts, "document"), "questions": _pool(model, world.questions, "query")}
     torch.save(found, file)
     return found

@@ -85,17 +85,21 @@ def decoded(world, size):
 
 def condition(root, work):
     """Conditions over paragraphs and the world of people; labels."""
-    for name, world in (
-        ("paragraphs", conditions.paragraphs(root, work / "worlds")),
-        ("people", conditions.people(work / "worlds")),
-    ):
+    for name, world in conditioned(root, work):
         yield name, world, Task("labels", own(world)), (384, 32), MAIN
 
 
 def condition_words(root, work):
-    """Conditions over paragraphs whose vectors hold their words too; labels."""
-    world = with_words(conditions.paragraphs(root, work / "worlds"))
-    yield "paragraphs", world, Task("labels", own(world)), (world.docs.shape[1],), WORDS
+    """Conditions over documents whose vectors hold their words too; labels, longer, and more of the hard negatives."""
+    for name, world in conditioned(root, work):
+        world = with_words(world)
+        yield name, world, Task("labels", own(world), steps=1000, hard=8), (world.docs.shape[1],), WORDS
+
+
+def conditioned(root, work):
+    """The worlds of conditions: paragraphs, and people."""
+    yield "paragraphs", conditions.paragraphs(root, work / "worlds")
+    yield "people", conditions.people(work / "worlds")
 
 
 def richer(root, work):

@@ -132,7 +132,7 @@ def collection(root, folder, cache, *, documents=6000, questions=5000, seed=0):
     chosen = about_new + about_seen
     fresh, split = len(about_new), min(TESTS, len(about_new) * 4 // 5)
     numbers = np.arange(len(chosen))
-    model = hyperir.load(MODEL, dtype=torch.bfloat16)
+    model = hyperir.load(MODEL)
     usable = torch.ones(len(rows), dtype=torch.bool)
     usable[list(new)] = False
     world = World(

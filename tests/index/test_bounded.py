@@ -1,6 +1,6 @@
 """Exhaustive search under a bound: the answer of the plain one, and f is asked for few documents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from hyperir.core.docs import Dense
 from hyperir.core.types import Bounded
 from hyperir.index.strategies import STRATEGIES
 from hyperir.index.strategies.bounded import width_of
-from hyperir.relevance.hyper_words import WordsFunction
+from hyperir.relevance.hyper_words import Layer, WordsFunction
 
 N, D, Q, T, ROWS = 3000, 24, 5, 4, 3
 
@@ -95,10 +95,15 @@ def test_a_budget_for_one_look_at_every_document_is_kept():
     assert torch.equal(plain.rows, exact.search(f, 5).rows)
 
 
-def test_only_functions_without_a_hidden_layer_have_one():
+def test_words_are_bounded_with_a_hidden_layer_too():
     f = words()
     assert isinstance(f, Bounded)
     assert f.bound.shape == (Q, D)
-    layered = WordsFunction("min", f.base, f.places, f.token_weights, layer=object())
-    assert layered.bound is None
     assert 4 * width_of(10) < N, "else the tests above look at nothing"
+    draw = torch.Generator().manual_seed(4)
+    layer = Layer(torch.ones(Q, T), torch.rand(Q, T, generator=draw), torch.randn(Q, 2, generator=draw))
+    f, docs = replace(f, layer=layer), documents()
+    counted = Counted(f, f.bound, [])
+    hits = STRATEGIES.build("exact", docs=docs).search(counted, 10)
+    assert torch.equal(hits.rows, f(docs).topk(10, dim=1).indices)
+    assert sum(counted.asked) < Q * N / 2

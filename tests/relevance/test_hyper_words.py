@@ -17,7 +17,8 @@ FORMS = (
     {"hidden": 3},
     {"read": "mean"},
     {"weigh": False, "linear": "written"},
-    {"hidden": 2, "linear": "written", "read": "mean"},
+    {"weigh": "context", "hidden": 2, "linear": "written", "read": "mean"},
+    {"weigh": "context"},
 )
 
 
@@ -28,26 +29,36 @@ def test_every_form_obeys_the_laws(form, law):
     law({"type": "hyper_words", **form})
 
 
+@pytest.mark.parametrize("weigh", [True, "context"])
 @pytest.mark.parametrize("read", ["min", "mean"])
-def test_the_scores_are_those_of_the_definition(read):
+def test_the_scores_are_those_of_the_definition(read, weigh):
     torch.manual_seed(1)
-    module = make_relevance({"type": "hyper_words", "hidden": 3, "read": read})
+    module = make_relevance({"type": "hyper_words", "hidden": 3, "read": read, "weigh": weigh})
     states, docs = make_states(), make_docs()
-    cells, tokens = states.cells, states.tokens
+    cells = states.cells
     with torch.no_grad():
         found = module(states)(docs)
         expected = torch.zeros(Q, N)
         for q in range(Q):
-            mean = tokens[q][states.mask[q]].mean(0)
+            real = states.mask[q]
+            tokens = states.tokens[q][real]
+            if weigh == "context":
+                tokens = module.context(tokens[None], torch.ones(1, len(tokens), dtype=torch.bool))[0]
+            features = module.weigh[:2](tokens)
+            weights = cells.weights[q][real] * (1 + module.weigh[2](features)[:, 0])
+            meant = module.gate(features)[:, 0].sigmoid()
+            word = float(cells.weights[q].sum()) / max(1, int((cells.units[q] > 0).sum()))
             for n, d in enumerate(docs.vectors):
-                score, inside = states.pooled[q] @ d, module.threshold(mean)
-                for t in range(tokens.shape[1]):
+                score, there = states.pooled[q] @ d, 0.0
+                for t in range(len(tokens)):
                     own = [float(d[c]) for c in cells.places[q, t]]
                     count = min(own) if read == "min" else sum(own) / len(own)
-                    score = score + cells.weights[q, t] * (1 + module.weigh(tokens[q, t])[0]) * count
+                    score = score + weights[t] * count
                     if cells.units[q, t] > 0:
-                        inside = inside + module.gate(tokens[q, t]) * min(1.0, 1.5 * float(cells.units[q, t]) * count)
-                expected[q, n] = score + module.output(mean) @ inside.clamp(min=0)
+                        there = there + meant[t] * min(1.0, 1.5 * float(cells.units[q, t]) * count)
+                for k, output in enumerate(module.output(features.mean(0)), 1):
+                    score = score + output * word * max(0.0, there - k)
+                expected[q, n] = score
     assert_close(found, expected)
 
 
@@ -55,17 +66,22 @@ def test_the_start_is_words_and_an_inner_product():
     torch.manual_seed(2)
     states, docs = make_states(), make_docs()
     plain = RELEVANCE.build({"type": "hyper_words", "weigh": False}, width=D, state_width=H)(states)(docs)
-    learning = RELEVANCE.build({"type": "hyper_words", "hidden": 4, "linear": "written"}, width=D, state_width=H)
-    assert_close(learning(states)(docs), plain)
+    for weigh in (True, "context"):
+        form = {"type": "hyper_words", "weigh": weigh, "hidden": 4, "linear": "written"}
+        assert_close(RELEVANCE.build(form, width=D, state_width=H)(states)(docs), plain)
 
 
-@pytest.mark.parametrize("form", FORMS[1:3], ids=str)
+@pytest.mark.parametrize("form", FORMS, ids=str)
 def test_its_bound_is_never_below_it(form):
     torch.manual_seed(4)
     f, docs = make_relevance({"type": "hyper_words", **form})(make_states()), Dense(make_docs().vectors.abs())
     f = replace(f, token_weights=f.token_weights * torch.tensor([1.0, -1.0]).repeat(10)[: f.places.shape[1]])
     assert (f.token_weights < 0).any(), "tokens that are not wanted"
-    assert (f.bound @ docs.vectors.T >= f(docs) - 1e-5).all()
+    if f.layer is not None:
+        output = torch.tensor([1.0, -2.0, 3.0])[: f.layer.output.shape[1]].expand_as(f.layer.output)
+        f = replace(f, layer=replace(f.layer, output=output))
+    for docs_ in (docs, Dense(3 * docs.vectors), Dense(docs.vectors / 10)):
+        assert (f.bound @ docs_.vectors.T >= f(docs_) - 1e-5).all()
 
 
 def test_only_the_transformer_s_own_numbers_of_the_query_s_vector_are_written():
@@ -86,17 +102,41 @@ def test_one_of_two_words_and_not_both_needs_the_hidden_layer():
     wanted = np.array([[-1, 0], [0, -1]])  # <q, d> > <q, (0, 0)> for the two, and > <q, (1, 1)>: q1, q2 > 0 > q1, q2
     margins = np.vstack([wanted, [[0, 1], [1, 0]]])
     assert linprog([0, 0], A_ub=margins, b_ub=[-1, -1, -1, -1], bounds=[(None, None)] * 2).status == 2, "infeasible"
-    module = RELEVANCE.build({"type": "hyper_words", "weigh": False, "hidden": 1}, width=2, state_width=1)
+    module = RELEVANCE.build({"type": "hyper_words", "hidden": 1}, width=2, state_width=1)
     with torch.no_grad():
-        for layer, weight, bias in ((module.gate, 0, 1), (module.threshold, 0, -1), (module.output, 0, -3)):
-            layer.weight.fill_(weight)
-            layer.bias.fill_(bias)
+        module.output.bias.fill_(-2.5)
+        module.gate.bias.fill_(9.0)
     cells = Cells(torch.tensor([[[0], [1]]]), torch.ones(1, 2), torch.ones(1, 2))
     states = States(torch.zeros(1, 2, 1), torch.ones(1, 2, dtype=torch.bool), torch.zeros(1, 2), cells=cells)
     scores = module(states)(Dense(docs))[0]
     assert sorted(scores.topk(2).indices.tolist()) == [1, 2]
     assert scores[1] > scores[0]
     assert scores[1] > scores[3]
+
+
+def test_a_hidden_layer_without_what_writes_it_is_refused():
+    with pytest.raises(InputError, match="weigh: context"):
+        RELEVANCE.build({"type": "hyper_words", "weigh": False, "hidden": 1}, width=D, state_width=H)
+
+
+def test_context_tells_what_stands_before_a_word():
+    """The same states in another order: alone they say the same, in context they do not; padding says nothing."""
+    torch.manual_seed(5)
+    states = make_states()
+    tokens, mask = states.tokens, states.mask
+    turned = tokens.flip(1)
+    for weigh, equal in ((True, True), ("context", False)):
+        module = make_relevance({"type": "hyper_words", "weigh": weigh})
+        read = (
+            (lambda x, m=module: m.weigh(x))
+            if weigh is True
+            else (lambda x, m=module: m.weigh(m.context(x, torch.ones(x.shape[:2], dtype=torch.bool))))
+        )
+        with torch.no_grad():
+            assert torch.allclose(read(tokens), read(turned).flip(1), atol=1e-4) is equal
+    with torch.no_grad():
+        padded = module.context(torch.cat([tokens, torch.randn_like(tokens)], 1), torch.cat([mask, mask & False], 1))
+        assert_close(padded[:, : tokens.shape[1]][mask], module.context(tokens, mask)[mask])
 
 
 def test_an_encoder_without_cells_is_refused_by_name():
