@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, normalize
 
 from benchmarks.map.world import ranks_of
-from hyperir.core.docs import Cells, Dense, States
+from hyperir.core.docs import Cells, Dense, Multi, States
+from hyperir.core.ragged import maxima
 from hyperir.relevance import RELEVANCE
 
 QUERIES, RANDOM, POOL = 32, 96, 30  # a step's questions; random negatives; hard ones are drawn of so many best
+TOKENS = 10  # of a question, about: MaxSim adds up so many cosines
 
 
 @dataclass(frozen=True)
@@ -39,25 +41,30 @@ class Student(nn.Module):
     """A linear map of the questions' vectors, one of the documents' where narrower ones are wanted, and a function.
 
     The maps start as the identity, or as the principal components. Every form has them, so that an inner product can
-    learn as well.
+    learn as well. Of documents of several vectors they are of tokens, and what they make has length 1, as ColBERT's;
+    a function of one vector gets an attention pool of them, by a learned vector that starts at zero, so as their mean.
     """
 
     def __init__(self, world, relevance, width):
         super().__init__()
-        self.counts = relevance["type"] == "hyper_words"
-        whole = self.vectors(world).shape[1]
+        self.counts, several = relevance["type"] == "hyper_words", isinstance(world.docs, Multi)
+        self.several = several and relevance["type"] in ("maxsim", "hyper_multi")
+        whole = world.docs.width if several else self.vectors(world).shape[1]
+        self.attend = nn.Parameter(torch.zeros(whole)) if several and not self.several else None
         self.narrow = nn.Linear(whole, width, bias=False) if width < whole else None
         self.query = nn.Linear(whole, width, bias=False)
         with torch.no_grad():
             if self.narrow is None:
                 nn.init.eye_(self.query.weight)
             else:
-                best = torch.linalg.svd(world.docs[world.usable][:4000], full_matrices=False).Vh[:width]
+                sample = world.docs.vectors[::100].float() if several else world.docs[world.usable]
+                best = torch.linalg.svd(sample[:4000], full_matrices=False).Vh[:width]
                 self.narrow.weight.copy_(best)
                 self.query.weight.copy_(best)
         self.relevance = RELEVANCE.build(relevance, width=width, state_width=world.states.tokens.shape[-1])
-        linear = relevance["type"] != "hyper" or relevance.get("linear", False)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(20.0 if linear else 1.0)))
+        linear = relevance["type"] not in ("hyper", "hyper_multi") or relevance.get("linear", False)
+        scale = 20.0 / (TOKENS if self.several else 1)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale if linear else 1.0)))
 
     def vectors(self, world):
         """(N, C): functions over words read them in cells, others in signs."""
@@ -67,6 +74,9 @@ class Student(nn.Module):
         """The functions of some questions."""
         width = int(world.states.mask[numbers].sum(1).max())
         tokens, mask = world.states.tokens[numbers][:, :width].float(), world.states.mask[numbers][:, :width]
+        if self.several:
+            own = normalize(self.query(tokens), dim=-1)
+            return self.relevance(States(tokens, mask, own.mean(1), own))
         if not self.counts:
             return self.relevance(States(tokens, mask, self.query(world.states.pooled[numbers])))
         own = world.counted.cells
@@ -74,7 +84,20 @@ class Student(nn.Module):
         return self.relevance(States(tokens, mask, self.query(world.counted.pooled[numbers]), cells=cells))
 
     def documents(self, vectors):
+        if self.several:
+            wide = vectors.vectors.float()
+            return Multi(vectors.indptr, normalize(wide if self.narrow is None else self.narrow(wide), dim=-1))
+        if self.attend is not None:
+            vectors = pooled(vectors, self.attend)
         return Dense(vectors if self.narrow is None else self.narrow(vectors))
+
+
+def pooled(docs, attend):
+    """(N, C) unit vectors: of every document's x_j the mean weighted by softmax_j(<attend, x_j>)."""
+    tokens, owners = docs.vectors.float(), torch.arange(len(docs)).repeat_interleave(docs.lengths)
+    logits = tokens @ attend
+    weights = (logits - maxima(logits.detach()[None], docs.indptr)[0][owners]).exp()
+    return normalize(tokens.new_zeros(len(docs), docs.width).index_add(0, owners, weights[:, None] * tokens), dim=-1)
 
 
 def fit(world, task, relevance, width, rates, seed):
@@ -168,8 +191,8 @@ def measure(student, world, numbers, block=64):
 
 
 def untrained(world, width):
-    """The inner product as it comes, at this width (principal components)."""
-    student = Student(world, {"type": "dot"}, width)
+    """The inner product, or MaxSim, as it comes, at this width (principal components)."""
+    student = Student(world, {"type": "maxsim" if isinstance(world.docs, Multi) else "dot"}, width)
     return {name: measure(student, world, numbers) for name, numbers in world.tests.items()}
 
 

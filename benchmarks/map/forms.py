@@ -8,7 +8,13 @@ def beside(qnet, head="pooled"):
     return {"type": "hyper", "linear": True, "qnet": qnet, "head": head}
 
 
-INNER = "inner product"
+def several(qnet, head="pooled"):
+    """MaxSim with a network beside each token's inner product."""
+    return {"type": "hyper_multi", "linear": True, "qnet": qnet, "head": head}
+
+
+INNER, MAXSIM = "inner product", "MaxSim"
+BASES = (INNER, MAXSIM)  # what a regime's other forms are compared with
 FORMS = {
     INNER: {"type": "dot"},
     "official, 64-64": {"type": "hyper", "qnet": {"type": "mlp", "hidden": [64, 64]}},
@@ -20,6 +26,10 @@ FORMS = {
     "words": {"type": "hyper_words", "weigh": "context"},
     "words and how many": {"type": "hyper_words", "weigh": "context", "hidden": 1},
     "words, inner product": {"type": "hyper_words", "weigh": "context", "read": "mean"},
+    # over several vectors a document, with a function for every token of the question
+    MAXSIM: {"type": "maxsim"},
+    "MaxSim + shared 256": several({"type": "shared", "hidden": [256]}),
+    "MaxSim + 16": several(MLP | {"hidden": [16]}),
     # widths and depths
     "linear + 32": beside(MLP | {"hidden": [32]}),
     "linear + 64": beside(MLP | {"hidden": [64]}),
@@ -28,8 +38,11 @@ FORMS = {
     "linear + 64-64-64-64": beside(MLP | {"hidden": [64] * 4}),
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
 }
+SCALARS = {bits: f"scalar quantisation, {bits} bits" for bits in (8, 4)} | {1: "scalar quantisation, 1 bit"}
+UNTRAINED = ("product quantisation", *SCALARS.values(), "as it comes")
 MAIN = list(FORMS)[:5]
-WORDS = [INNER, "linear + 64-64", "words, each alone", "words", "words and how many", "words, inner product"]
+WORDS = [INNER, "words, each alone", "words", "words and how many", "words, inner product"]
+SEVERAL = [MAXSIM, "MaxSim + shared 256", "MaxSim + 16"]
 SHAPES = [
     INNER,
     "linear + 32",

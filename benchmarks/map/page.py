@@ -2,8 +2,8 @@
 
     python -m benchmarks.map.page FOLDER_OF_COLLECTIONS WORK -o docs
 
-WORK may hold a part of the map: what it has goes into results.json beside this file, regime by regime, and the page is
-made of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
+WORK may hold a part of the map: what it has goes into results.json beside this file, form by form, and the page is made
+of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
 `benchmarks/map/adapt.py --table WORK/adapt.md`, WORK/adapt-encoder.md where query encoders learned, and
 WORK/adapt-words.md of words in cells.
 """
@@ -17,12 +17,11 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from benchmarks.map import conditions, pictures
-from benchmarks.map.forms import FORMS, INNER
+from benchmarks.map.forms import BASES, FORMS, UNTRAINED
 from hyperir.evaluate.holm import holm
 
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
 ADAPTED = ("adapt", "adapt, encoder", "adapt, words")
-UNTRAINED = ("product quantisation", "as it comes")
 KINDS = {"kinds": ("conditions", "paragraphs", 384), "kinds, words": ("conditions, words", "paragraphs", 1024)}
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
            "known": "known things", "unknown": "unknown things", "new people": "new people"}  # fmt: skip
@@ -46,16 +45,17 @@ def read(file):
 
 
 def differences(cells, regime):
-    """(collection, width, form, test) -> (points gained on the inner product, Holm's p within the regime)."""
+    """(collection, width, form, test) -> (points gained on the inner product or MaxSim, Holm's p within the regime)."""
     found = {}
     for (one, name, width), forms in cells.items():
-        if one != regime or INNER not in forms:
+        base = next((form for form in BASES if form in forms), None)
+        if one != regime or base is None:
             continue
         for form, tests in forms.items():
-            if form in (INNER, *UNTRAINED):
+            if form in (base, *UNTRAINED):
                 continue
             for test, values in tests.items():
-                mine, other = values.mean(0), forms[INNER][test].mean(0)
+                mine, other = values.mean(0), forms[base][test].mean(0)
                 found[name, width, form, test] = (100 * (mine - other).mean(), float(ttest_rel(mine, other).pvalue))
     p_values = holm([p for _, p in found.values()])
     return {key: (gain, p) for (key, (gain, _)), p in zip(found.items(), p_values, strict=True)}
@@ -114,12 +114,20 @@ def kinds(cells, world, where):
     return "\n".join(lines)
 
 
+def merged(kept, rows):
+    """Rows of a regime in place of those kept of the same cell and form, in the order of cells and forms."""
+    both = {(row["collection"], row["width"], row["form"]): row for row in [*kept, *rows]}
+    cells, forms = list(dict.fromkeys(key[:2] for key in both)), (*UNTRAINED, *FORMS)
+    return [both[(*cell, form)] for cell in cells for form in forms if (*cell, form) in both]
+
+
 def collect(kept, root, work):
     """Put what a WORK folder has in place of what was kept of the same regimes."""
     results = work / "results.jsonl"
     if results.is_file():
         cells, rates = read(results)
-        kept["regimes"] |= summaries(cells, rates)
+        for regime, rows in summaries(cells, rates).items():
+            kept["regimes"][regime] = merged(kept["regimes"].get(regime, []), rows)
         for name, where in KINDS.items():
             if where in cells:
                 kept[name] = kinds(cells, conditions.paragraphs(root, work / "worlds"), where).splitlines()

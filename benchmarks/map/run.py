@@ -16,9 +16,9 @@ import faiss
 import numpy as np
 import torch
 
-from benchmarks.map import conditions, pools
+from benchmarks.map import conditions, pools, several
 from benchmarks.map.fit import Task, fit, untrained
-from benchmarks.map.forms import FORMS, INNER, MAIN, SHAPES, WORDS
+from benchmarks.map.forms import BASES, FORMS, INNER, MAIN, SCALARS, SEVERAL, SHAPES, WORDS
 from benchmarks.map.world import collection, fused_scores, ranks_of, with_words
 from hyperir.core.progress import track
 
@@ -77,35 +77,55 @@ def codes(root, work):
 
 def decoded(world, size):
     """(N, C) documents after product quantisation to some number of bytes."""
-    docs = np.ascontiguousarray(world.docs.numpy())
-    coder = faiss.ProductQuantizer(docs.shape[1], size, 8)
+    coder = faiss.ProductQuantizer(world.docs.shape[1], size, 8)
+    coder.cp.min_points_per_centroid = 1  # it warns of less than 39, once for each codebook
+    return _decoded(coder, world.docs)
+
+
+def scalars(world, size, bits):
+    """Documents and questions in as many principal components as some bytes hold, the documents' after rounding."""
+    width = min(8 * size // bits, world.docs.shape[1])
+    best = torch.linalg.svd(world.docs[world.usable][:4000], full_matrices=False).Vh[:width]
+    docs, questions = world.docs @ best.T, world.states.pooled @ best.T
+    if bits == 1:  # signs about the mean, and a length for each component
+        middle = docs.mean(0)
+        signs = torch.where(docs > middle, 1.0, -1.0)
+        return middle + signs * (docs - middle).abs().mean(0), questions
+    kind = {4: faiss.ScalarQuantizer.QT_4bit, 8: faiss.ScalarQuantizer.QT_8bit}[bits]
+    return _decoded(faiss.ScalarQuantizer(width, kind), docs), questions
+
+
+def _decoded(coder, docs):
+    docs = np.ascontiguousarray(docs.numpy())
     coder.train(docs)
     return torch.from_numpy(coder.decode(coder.compute_codes(docs)))
 
 
 def condition(root, work):
     """Conditions over paragraphs and the world of people; labels."""
-    for name, world in conditioned(root, work):
+    for name, world in (
+        ("paragraphs", conditions.paragraphs(root, work / "worlds")),
+        ("people", conditions.people(work / "worlds")),
+    ):
         yield name, world, Task("labels", own(world)), (384, 32), MAIN
 
 
 def condition_words(root, work):
-    """Conditions over documents whose vectors hold their words too; labels, longer, and more of the hard negatives."""
-    for name, world in conditioned(root, work):
-        world = with_words(world)
+    """Conditions over paragraphs whose vectors hold their words too; labels, longer, and more of the hard negatives.
+
+    The forms were made on the first world; the second has other known and unknown words and questions of its own.
+    """
+    for seed, name in enumerate(("paragraphs", "paragraphs, others")):
+        world = with_words(conditions.paragraphs(root, work / "worlds", seed=seed))
         yield name, world, Task("labels", own(world), steps=1000, hard=8), (world.docs.shape[1],), WORDS
 
 
-def conditioned(root, work):
-    """The worlds of conditions: paragraphs, and people."""
-    yield "paragraphs", conditions.paragraphs(root, work / "worlds")
-    yield "people", conditions.people(work / "worlds")
-
-
 def richer(root, work):
-    """Several pools of a document's tokens side by side; labels."""
+    """Several pools of a document's tokens side by side, and one that learns what it attends to; labels."""
+    forms = [INNER, "linear + 64-64", "linear + shared 256"]
+    for _, world, whole in several.worlds(root, work / "worlds", ["tldr-pages"]):
+        yield "attention", whole, Task("labels", own(world)), (384,), forms
     for name, world in pools.worlds(root, work / "worlds", "tldr-pages"):
-        forms = [INNER, "linear + 64-64", "linear + shared 256"]
         yield name, world, Task("labels", own(world)), (world.docs.shape[1],), forms
 
 
@@ -113,6 +133,12 @@ def shapes(root, work):
     """Widths and depths; labels."""
     world = collection(root, "tldr-pages", work / "worlds")
     yield "tldr-pages", world, Task("labels", own(world)), (384,), SHAPES
+
+
+def tokens(root, work):
+    """A vector of every token, MaxSim or networks of every token of the question; labels."""
+    for name, world, whole in several.worlds(root, work / "worlds", COLLECTIONS):
+        yield name, whole, Task("labels", own(world)), (16, 64), SEVERAL
 
 
 REGIMES = {
@@ -124,6 +150,7 @@ REGIMES = {
     "labels": labels,
     "distilled": distilled,
     "pools": richer,
+    "several": tokens,
     "shapes": shapes,
 }
 
@@ -151,7 +178,9 @@ def main():
     parser.add_argument("collections", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--regimes", nargs="*", default=list(REGIMES), choices=list(REGIMES))
-    parser.add_argument("--forms", nargs="*", default=list(FORMS), choices=list(FORMS), help="beside the inner product")
+    parser.add_argument(
+        "--forms", nargs="*", default=list(FORMS), choices=list(FORMS), help="beside the inner product or MaxSim"
+    )
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     results = Results(options.work / "results.jsonl")
@@ -159,7 +188,7 @@ def main():
         for name, world, task, widths, forms in REGIMES[regime](options.collections, options.work):
             if regime == "narrow":
                 quantised(results, name, world)
-            forms = [form for form in forms if form in (INNER, *options.forms)]
+            forms = [form for form in forms if form in (*BASES, *options.forms)]
             for width in widths:
                 cell(results, regime, name, world, task, width, forms)
 
@@ -168,15 +197,16 @@ def cell(results, regime, name, world, task, width, forms):
     """All forms of one regime, collection and width."""
     key = f"{regime}|{name}|{width}"
     results.get(f"{key}|as it comes", lambda: {"tests": untrained(world, width)})
-    best, _ = chosen(results, key, world, task, width, INNER, [(rate, rate) for rate in MAPS])
+    base, *others = forms
+    best, _ = chosen(results, key, world, task, width, base, [(rate, rate) for rate in MAPS])
     # What suits the inner product's maps may be too much beside a network.
     maps = (MAPS[-2], best) if best > MAPS[-2] else (best,)
-    for form in track([form for form in forms if form != INNER], key):
+    for form in track(others, key):
         chosen(results, key, world, task, width, form, [(one, rate) for one in maps for rate in REST])
 
 
 def chosen(results, key, world, task, width, form, pairs):
-    """The best of some pairs of rates on validation, and of higher ones while the highest is best; then other seeds."""
+    """The best of some pairs of rates on validation, and of those beyond while it is at an end; then other seeds."""
 
     def one(rates, seed):
         made = results.get(
@@ -187,9 +217,12 @@ def chosen(results, key, world, task, width, form, pairs):
 
     best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
     for _ in REST:
-        if best[1] < max(rate for _, rate in pairs):
+        tried = [rest for _, rest in pairs]
+        if min(tried) < best[1] < max(tried):
             break
-        pairs = [*pairs, (3 * best[0] if form == INNER else best[0], 3 * best[1])]  # the best may lie beyond
+        factor = 3 if best[1] == max(tried) else 1 / 3
+        beyond = (factor * best[0] if form in BASES else best[0], factor * best[1])
+        pairs = [*pairs, tuple(float(f"{rate:.3g}") for rate in beyond)]
         best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
     for seed in SEEDS[1:]:
         one(best, seed)
@@ -198,21 +231,22 @@ def chosen(results, key, world, task, width, form, pairs):
 
 
 def quantised(results, name, world):
-    """The inner product over product quantisation of the 384 numbers, at some numbers of bytes a document."""
-    for size in (8, 16, 32, 64, 128):
+    """The inner product over quantised documents, at some numbers of bytes a document."""
 
-        def make(size=size):
-            docs = decoded(world, size)
-            return {
-                "tests": {
-                    test: ranks_of(
-                        world.states.pooled[numbers] @ docs.T, [world.relevant[n] for n in numbers], world.measure
-                    )
-                    for test, numbers in world.tests.items()
-                }
+    def make(docs, questions):
+        return {
+            "tests": {
+                test: ranks_of(questions[numbers] @ docs.T, [world.relevant[n] for n in numbers], world.measure)
+                for test, numbers in world.tests.items()
             }
+        }
 
-        results.get(f"narrow|{name}|{size}|product quantisation", make)
+    for size in (8, 16, 32, 64, 128):
+        key = f"narrow|{name}|{size}"
+        results.get(f"{key}|product quantisation", lambda size=size: make(decoded(world, size), world.states.pooled))
+        for bits, form in SCALARS.items():
+            if 8 * size // bits <= world.docs.shape[1]:
+                results.get(f"{key}|{form}", lambda size=size, bits=bits: make(*scalars(world, size, bits)))
 
 
 if __name__ == "__main__":
