@@ -36,6 +36,9 @@ HOLDS = {
     "or, not": lambda a, b, c: (a | b) & ~c,
     "one of three": lambda a, b, c: (a.astype(int) + b + c) == 1,
 }
+EXCLUDING = ("not", "one", "and, not", "or, not", "one of three")  # kinds that exclude something
+EXACTLY_ONE = ("one", "one of three")
+WORLDS = ("paragraphs", "paragraphs, others")  # by seed
 TESTED, VALID, TRAINED = 60, 20, 600  # questions of each kind of condition
 
 

@@ -147,7 +147,7 @@ def _loss(student, world, task, batch, usable, draw):
     positives = np.array([draw.choice(world.relevant[n]) for n in numbers])
     hard = np.concatenate([draw.choice(rows, task.hard, replace=False) for rows in _best(task, world)[batch]])
     rows = np.concatenate([positives, hard, draw.choice(usable, RANDOM, replace=False)])
-    scores = student.functions(world, numbers)(student.documents(student.vectors(world)[rows]))
+    scores = student.functions(world, numbers)(student.documents(student.vectors(world)[torch.from_numpy(rows)]))
     scores = scores * student.log_scale.exp()
     own = torch.arange(len(batch))
     if task.loss == "labels":

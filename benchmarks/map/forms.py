@@ -29,7 +29,6 @@ FORMS = {
     # over several vectors a document, with a function for every token of the question
     MAXSIM: {"type": "maxsim"},
     "MaxSim + shared 256": several({"type": "shared", "hidden": [256]}),
-    "MaxSim + 16": several(MLP | {"hidden": [16]}),
     # widths and depths
     "linear + 32": beside(MLP | {"hidden": [32]}),
     "linear + 64": beside(MLP | {"hidden": [64]}),
@@ -42,7 +41,7 @@ SCALARS = {bits: f"scalar quantisation, {bits} bits" for bits in (8, 4)} | {1: "
 UNTRAINED = ("product quantisation", *SCALARS.values(), "as it comes")
 MAIN = list(FORMS)[:5]
 WORDS = [INNER, "words, each alone", "words", "words and how many", "words, inner product"]
-SEVERAL = [MAXSIM, "MaxSim + shared 256", "MaxSim + 16"]
+SEVERAL = [MAXSIM, "MaxSim + shared 256"]
 SHAPES = [
     INNER,
     "linear + 32",

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.stats import ttest_rel
 
 from benchmarks.map import conditions, pictures
-from benchmarks.map.forms import BASES, FORMS, UNTRAINED
+from benchmarks.map.forms import BASES, FORMS, INNER, UNTRAINED
 from hyperir.evaluate.holm import holm
 
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
@@ -114,6 +114,30 @@ def kinds(cells, world, where):
     return "\n".join(lines)
 
 
+def excluding(cells, worlds):
+    """P@10 over the kinds of conditions that exclude something, and how many times another form's the best one's is."""
+    regime, control, best = "conditions, words", "words, inner product", "words and how many"
+    rows, heads = defaultdict(list), []
+    for name, world in worlds.items():
+        forms = cells[regime, name, 1024]
+        for test, numbers in world.tests.items():
+            heads.append(f"{name}, {SEEN_AS[test]}")
+            kinds_ = np.array([world.kinds[number] for number in numbers])
+            own = {form: values[test].mean(0) for form, values in forms.items()}
+            for label, chosen in (("", conditions.EXCLUDING), ('"exactly one" alone: ', conditions.EXACTLY_ONE)):
+                at = np.isin(kinds_, chosen)
+                for form in (INNER, control, "words", best):
+                    rows[label + form].append(f"{own[form][at].mean():.3f}")
+                for form in (INNER, control):
+                    ratio, p = (
+                        own[best][at].mean() / own[form][at].mean(),
+                        ttest_rel(own[best][at], own[form][at]).pvalue,
+                    )
+                    rows[f"{label}times {form}"].append(f"{ratio:.2f} (p {p:.0e})")
+    lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
+    return lines + [f"| {label} | " + " | ".join(values) + " |" for label, values in rows.items()]
+
+
 def merged(kept, rows):
     """Rows of a regime in place of those kept of the same cell and form, in the order of cells and forms."""
     both = {(row["collection"], row["width"], row["form"]): row for row in [*kept, *rows]}
@@ -131,6 +155,12 @@ def collect(kept, root, work):
         for name, where in KINDS.items():
             if where in cells:
                 kept[name] = kinds(cells, conditions.paragraphs(root, work / "worlds"), where).splitlines()
+        if all(("conditions, words", name, 1024) in cells for name in conditions.WORLDS):
+            made = {
+                name: conditions.paragraphs(root, work / "worlds", seed=seed)
+                for seed, name in enumerate(conditions.WORLDS)
+            }
+            kept["excluding"] = excluding(cells, made)
     for name in ADAPTED:
         file = work / f"{name.replace(', ', '-')}.md"
         if file.is_file():
@@ -153,7 +183,7 @@ def main():
     for name in ADAPTED:
         page = page.replace(f"<!-- {name} -->", "\n".join(kept[name]["table"]))
         pictures.bars(kept[name]["means"], options.output / "pictures" / f"map-{name.replace(', ', '-')}.png")
-    for name in KINDS:
+    for name in (*KINDS, "excluding"):
         page = page.replace(f"<!-- {name} -->", "\n".join(kept.get(name, ())))
     (options.output / "when-to-use.md").write_text(page, encoding="utf-8")
     pictures.heat(kept["regimes"], options.output / "pictures" / "map.png")
@@ -166,7 +196,11 @@ def written(kept):
         f"{json.dumps(regime)}: [\n" + ",\n".join(map(json.dumps, rows)) + "\n]"
         for regime, rows in kept["regimes"].items()
     )
-    rest = (f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}" for name in (*KINDS, *ADAPTED) if name in kept)
+    rest = (
+        f"{json.dumps(name)}: {json.dumps(kept[name], indent=0)}"
+        for name in (*KINDS, "excluding", *ADAPTED)
+        if name in kept
+    )
     return '{"regimes": {\n' + ",\n".join(regimes) + "},\n" + ",\n".join(rest) + "}\n"
 
 

@@ -10,7 +10,9 @@ SIDES = {
 }
 MOST = 10  # points at which a colour is full
 LINES = {  # of the curves, in this order
+    "scalar quantisation, 1 bit": ("--", "tab:purple"),
     "product quantisation": ("--", "tab:gray"),
+    "scalar quantisation, 4 bits": ("--", "tab:olive"),
     "linear + shared 256": ("-", "tab:blue"),
     "linear + 64-64": ("-", "tab:cyan"),
     "inner product": ("-", "tab:red"),
@@ -34,7 +36,8 @@ def heat(told, file):
     }
     rows = list(dict.fromkeys((r, n, w, "people" in test) for r, n, w, _, test in told if r != "shapes"))
     forms = list(dict.fromkeys(key[3] for key in told if key[0] != "shapes"))
-    fig, axes = plt.subplots(1, 2, figsize=(9, 0.25 * len(rows) + 1.8), layout="constrained", sharey=True)
+    size = (4.4 + 0.85 * len(forms), 0.25 * len(rows) + 1.8)
+    fig, axes = plt.subplots(1, 2, figsize=size, layout="constrained", sharey=True)
     for axis, (side, tests) in zip(axes, SIDES.items(), strict=True):
         shown = np.full((len(rows), len(forms)), np.nan)
         for (regime, name, width, form, test), (gain, p) in told.items():

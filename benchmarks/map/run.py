@@ -115,7 +115,7 @@ def condition_words(root, work):
 
     The forms were made on the first world; the second has other known and unknown words and questions of its own.
     """
-    for seed, name in enumerate(("paragraphs", "paragraphs, others")):
+    for seed, name in enumerate(conditions.WORLDS):
         world = with_words(conditions.paragraphs(root, work / "worlds", seed=seed))
         yield name, world, Task("labels", own(world), steps=1000, hard=8), (world.docs.shape[1],), WORDS
 
@@ -137,7 +137,7 @@ def shapes(root, work):
 
 def tokens(root, work):
     """A vector of every token, MaxSim or networks of every token of the question; labels."""
-    for name, world, whole in several.worlds(root, work / "worlds", COLLECTIONS):
+    for name, world, whole in several.worlds(root, work / "worlds", ["tldr-pages"]):
         yield name, whole, Task("labels", own(world)), (16, 64), SEVERAL
 
 
