@@ -114,6 +114,55 @@ def test_one_of_two_words_and_not_both_needs_the_hidden_layer():
     assert scores[1] > scores[3]
 
 
+WORDS, MARKS, THERE = (
+    240,
+    2,
+    0.3,
+)  # words of the conditions, of which half are learned; two marks, "without" and "one of"
+
+
+def conditions(embedding, known, count, draw):
+    """States of "a without b" and "one of a b", which differ in their mark alone, and what they ask of words."""
+    words = torch.tensor(draw.choice(known, (count, 2)))
+    words[:, 1] = torch.where(
+        words[:, 0] == words[:, 1], (words[:, 1] + 1 - known[0]) % len(known) + known[0], words[:, 1]
+    )
+    mark = torch.tensor(draw.integers(0, MARKS, count))
+    ids = torch.stack([words[:, 0], WORDS + mark, words[:, 1]], 1)
+    counted = (ids < WORDS).float()
+    cells = Cells(ids.clamp(max=WORDS - 1)[..., None], counted / 2, counted)
+    mask = torch.ones(ids.shape, dtype=torch.bool)
+
+    def wanted(docs):
+        a, b = (docs.T[words[:, side]] > 0 for side in (0, 1))  # (Q, N)
+        return torch.where(mark[:, None] == 0, a & ~b, a ^ b)
+
+    return States(embedding[ids], mask, torch.zeros(count, WORDS), cells=cells), wanted
+
+
+@pytest.mark.parametrize(("form", "least", "most"), [({"weigh": "context", "hidden": 1}, 0.95, 1), ({"weigh": "context"}, 0, 0.85)])
+def test_in_context_and_with_a_count_conditions_on_words_never_seen_are_learned(form, least, most):
+    """120 words teach what "without" and "one of" ask of 120 others; weights alone cannot say it."""
+    torch.manual_seed(0)
+    draw, states = np.random.default_rng(0), 24
+    embedding = torch.randn(WORDS + MARKS, states)
+    module = RELEVANCE.build({"type": "hyper_words", **form}, width=WORDS, state_width=states)
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    docs = (torch.rand(400, WORDS, generator=torch.Generator().manual_seed(1)) < THERE).float()
+    for _ in range(400):
+        asked, wanted = conditions(embedding, np.arange(WORDS // 2), 64, draw)
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            8 * module(asked)(Dense(docs)) - 2, wanted(docs).float()
+        )
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    asked, wanted = conditions(embedding, np.arange(WORDS // 2, WORDS), 64, draw)
+    with torch.no_grad():
+        best = module(asked)(Dense(docs)).topk(10, dim=1).indices
+    assert least <= float(wanted(docs).gather(1, best).float().mean()) <= most
+
+
 def test_a_hidden_layer_without_what_writes_it_is_refused():
     with pytest.raises(InputError, match="weigh: context"):
         RELEVANCE.build({"type": "hyper_words", "weigh": False, "hidden": 1}, width=D, state_width=H)

@@ -9,7 +9,7 @@ import hyperir
 from hyperir.encode.hybrid import with_words
 from hyperir.train import train
 
-RELEVANCE = {"type": "hyper_words", "hidden": 4, "linear": "written"}
+RELEVANCE = {"type": "hyper_words", "weigh": "context", "hidden": 2, "linear": "written"}
 
 
 @pytest.fixture(scope="module")
