@@ -52,8 +52,10 @@ def _explained(cls: type[Config], error: ValidationError, where: str) -> ConfigE
         elif detail["type"] == "missing":
             what.append(f"missing key {key!r}{place}")
         else:
-            what.append(f"wrong value for {key!r}{place}: {detail['msg'].lower()}")
-            got.append(f"{key} = {detail['input']!r}")
+            # Our own validators' words stay as they are; what is about several keys has no name.
+            said = str(detail["ctx"]["error"]) if detail["type"] == "value_error" else detail["msg"].lower()
+            what.append(f"wrong value for {key!r}{place}: {said}" if key else f"wrong values{place}: {said}")
+            got.append(f"{key} = {detail['input']!r}" if key else repr(detail["input"]))
     expected = "" if got else "keys " + ", ".join(cls.model_fields)
     return ConfigError("; ".join(what), expected=expected, got="; ".join(got), fix=" ".join(f for f in fixes if f))
 

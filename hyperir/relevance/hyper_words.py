@@ -57,7 +57,7 @@ class HyperWordsConfig(Config):
 
     type: Literal["hyper_words"] = "hyper_words"
     read: Literal["min", "mean"] = "min"
-    weigh: bool | Literal["context"] = True
+    weigh: Literal[True, False, "context"] = True
     hidden: int = Field(default=0, ge=0)
     linear: Literal[True, "written"] = True
     head: Annotated[SerializeAsAny[Config], BeforeValidator(HEADS.parse)] = HEADS.parse("pooled")

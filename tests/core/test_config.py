@@ -1,7 +1,7 @@
 """Configurations are strict, and their errors help."""
 
 import pytest
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hyperir.core.config import Config
 from hyperir.core.errors import ConfigError, InputError, UnknownNameError, nearest
@@ -45,6 +45,24 @@ def test_a_wrong_value_shows_what_came():
     with pytest.raises(ConfigError, match="wrong value for 'depth'") as caught:
         Outer.parse({"depth": 0})
     assert "depth = 0" in str(caught.value)
+
+
+def test_what_is_about_several_keys_is_said_as_it_was_written():
+    class Pair(Config):
+        """Two keys that must agree."""
+
+        low: int = 0
+        high: int = 1
+
+        @model_validator(mode="after")
+        def _ordered(self):
+            if self.low > self.high:
+                raise ValueError("`low` is above `high`: say low: LESS")
+            return self
+
+    with pytest.raises(ConfigError, match=r"^wrong values in pair: `low` is above `high`: say low: LESS") as caught:
+        Pair.parse({"low": 2}, "pair")
+    assert "{'low': 2}" in str(caught.value)
 
 
 def test_a_configuration_is_immutable_and_reads_back():
