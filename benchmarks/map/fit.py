@@ -15,6 +15,7 @@ from hyperir.core.ragged import maxima
 from hyperir.relevance import RELEVANCE
 
 QUERIES, RANDOM, POOL = 32, 96, 30  # a step's questions; random negatives; hard ones are drawn of so many best
+MAPPED = ("narrow", "query", "attend")  # names of what has the maps' learning rate
 TOKENS = 10  # of a question, about: MaxSim adds up so many cosines
 
 
@@ -114,8 +115,8 @@ def fit(world, task, relevance, width, rates, seed):
     torch.manual_seed(seed)
     draw = np.random.default_rng(seed)
     student = Student(world, relevance, width)
-    maps = [p for name, p in student.named_parameters() if name.startswith(("narrow", "query"))]
-    rest = [p for name, p in student.named_parameters() if not name.startswith(("narrow", "query"))]
+    maps = [p for name, p in student.named_parameters() if name.startswith(MAPPED)]
+    rest = [p for name, p in student.named_parameters() if not name.startswith(MAPPED)]
     groups = [{"params": params, "lr": rate} for params, rate in zip((maps, rest), rates, strict=True)]
     optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     warmup = task.steps // 10
@@ -190,9 +191,9 @@ def measure(student, world, numbers, block=64):
     return values
 
 
-def untrained(world, width):
-    """The inner product, or MaxSim, as it comes, at this width (principal components)."""
-    student = Student(world, {"type": "maxsim" if isinstance(world.docs, Multi) else "dot"}, width)
+def untrained(world, relevance, width):
+    """A function as it comes, at this width (principal components)."""
+    student = Student(world, relevance, width)
     return {name: measure(student, world, numbers) for name, numbers in world.tests.items()}
 
 

@@ -18,7 +18,7 @@ import torch
 
 from benchmarks.map import conditions, pools, several
 from benchmarks.map.fit import Task, fit, untrained
-from benchmarks.map.forms import BASES, FORMS, INNER, MAIN, SCALARS, SEVERAL, SHAPES, WORDS
+from benchmarks.map.forms import BASES, FORMS, INNER, MAIN, MAXSIM, SCALARS, SEVERAL, SHAPES, WORDS
 from benchmarks.map.world import collection, fused_scores, ranks_of, with_words
 from hyperir.core.progress import track
 
@@ -138,7 +138,7 @@ def shapes(root, work):
 def tokens(root, work):
     """A vector of every token, MaxSim or networks of every token of the question; labels."""
     for name, world, whole in several.worlds(root, work / "worlds", ["tldr-pages"]):
-        yield name, whole, Task("labels", own(world)), (16, 64), SEVERAL
+        yield name, whole, Task("labels", own(world)), (16,), SEVERAL
 
 
 REGIMES = {
@@ -188,6 +188,8 @@ def main():
         for name, world, task, widths, forms in REGIMES[regime](options.collections, options.work):
             if regime == "narrow":
                 quantised(results, name, world)
+            if regime == "several":  # what narrowing costs
+                as_it_comes(results, f"several|{name}|384", world, 384, MAXSIM)
             forms = [form for form in forms if form in (*BASES, *options.forms)]
             for width in widths:
                 cell(results, regime, name, world, task, width, forms)
@@ -196,13 +198,18 @@ def main():
 def cell(results, regime, name, world, task, width, forms):
     """All forms of one regime, collection and width."""
     key = f"{regime}|{name}|{width}"
-    results.get(f"{key}|as it comes", lambda: {"tests": untrained(world, width)})
     base, *others = forms
+    as_it_comes(results, key, world, width, base)
     best, _ = chosen(results, key, world, task, width, base, [(rate, rate) for rate in MAPS])
     # What suits the inner product's maps may be too much beside a network.
     maps = (MAPS[-2], best) if best > MAPS[-2] else (best,)
     for form in track(others, key):
         chosen(results, key, world, task, width, form, [(one, rate) for one in maps for rate in REST])
+
+
+def as_it_comes(results, key, world, width, base):
+    """What the other forms are compared with, before it has learned."""
+    results.get(f"{key}|as it comes", lambda: {"tests": untrained(world, FORMS[base], width)})
 
 
 def chosen(results, key, world, task, width, form, pairs):
