@@ -1,10 +1,10 @@
 """The map: every regime's forms, rates chosen on validation, three seeds; results as lines of JSON.
 
-    python -m benchmarks.map.run FOLDER_OF_COLLECTIONS WORK [--regimes labels distilled narrow conditions pools shapes]
+    python -m benchmarks.map.run FOLDER_OF_COLLECTIONS WORK [--regimes labels narrow "conditions, words" ...]
         [--forms FORM ...]
 
 WORK holds vectors, computed once, and results.jsonl; a run that is in there is not done again. `page.py` makes tables
-and pictures of it. About an hour and a half on one core.
+and pictures of it. Some four hours on one core.
 """
 
 import argparse
