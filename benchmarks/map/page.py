@@ -129,11 +129,9 @@ def excluding(cells, worlds):
                 for form in (INNER, control, "words", best):
                     rows[label + form].append(f"{own[form][at].mean():.3f}")
                 for form in (INNER, control):
-                    ratio, p = (
-                        own[best][at].mean() / own[form][at].mean(),
-                        ttest_rel(own[best][at], own[form][at]).pvalue,
-                    )
-                    rows[f"{label}times {form}"].append(f"{ratio:.2f} (p {p:.0e})")
+                    mine, other = own[best][at], own[form][at]
+                    p = ttest_rel(mine, other).pvalue
+                    rows[f"{label}times {form}"].append(f"{mine.mean() / other.mean():.2f} (p {p:.0e})")
     lines = ["| | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     return lines + [f"| {label} | " + " | ".join(values) + " |" for label, values in rows.items()]
 

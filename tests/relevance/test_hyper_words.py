@@ -114,11 +114,8 @@ def test_one_of_two_words_and_not_both_needs_the_hidden_layer():
     assert scores[1] > scores[3]
 
 
-WORDS, MARKS, THERE = (
-    240,
-    2,
-    0.3,
-)  # words of the conditions, of which half are learned; two marks, "without" and "one of"
+WORDS, THERE = 240, 0.3  # words of the conditions, of which half are learned, each in so many of the documents
+MARKS = 2  # "without" and "one of"
 
 
 def conditions(embedding, known, count, draw):
