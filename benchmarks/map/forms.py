@@ -13,7 +13,7 @@ def several(qnet, head="pooled"):
     return {"type": "hyper_multi", "linear": True, "qnet": qnet, "head": head}
 
 
-INNER, MAXSIM = "inner product", "MaxSim"
+INNER, MAXSIM, TEACHER = "inner product", "MaxSim", "the teacher itself"
 BASES = (INNER, MAXSIM)  # what a regime's other forms are compared with
 FORMS = {
     INNER: {"type": "dot"},
@@ -37,8 +37,9 @@ FORMS = {
     "linear + 64-64-64-64": beside(MLP | {"hidden": [64] * 4}),
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
 }
+PRODUCT = "product quantisation"
 SCALARS = {bits: f"scalar quantisation, {bits} bits" for bits in (8, 4)} | {1: "scalar quantisation, 1 bit"}
-UNTRAINED = ("product quantisation", *SCALARS.values(), "as it comes")
+UNTRAINED = (TEACHER, PRODUCT, *SCALARS.values(), "as it comes")
 MAIN = list(FORMS)[:5]
 WORDS = [INNER, "words, each alone", "words", "words and how many", "words, inner product"]
 SEVERAL = [MAXSIM, "MaxSim + shared 256"]

@@ -16,47 +16,47 @@ import faiss
 import numpy as np
 import torch
 
-from benchmarks.map import conditions, pools, several
+from benchmarks.map import conditions, pools, several, teachers
 from benchmarks.map.fit import Task, fit, untrained
-from benchmarks.map.forms import BASES, FORMS, INNER, MAIN, MAXSIM, SCALARS, SEVERAL, SHAPES, WORDS
-from benchmarks.map.world import collection, fused_scores, ranks_of, with_words
+from benchmarks.map.forms import BASES, FORMS, INNER, MAIN, MAXSIM, PRODUCT, SCALARS, SEVERAL, SHAPES, TEACHER, WORDS
+from benchmarks.map.world import collection, ranks_of, with_words
 from hyperir.core.progress import track
 
 MAPS, REST, SEEDS = (1e-4, 3e-4, 1e-3, 3e-3), (3e-5, 1e-4, 3e-4), (0, 1, 2)
+LIMITS = (1e-6, 0.3)  # of what is tried beyond those
 COLLECTIONS = ("squad", "tldr-pages")
 NARROW = (8, 16, 32, 64, 128)
 
 
 def own(world):
-    """The inner product's scores of training questions: what chooses hard negatives where there is no other teacher."""
-    return world.states.pooled[world.train] @ world.docs.T
+    """The inner product's scores: what chooses hard negatives where there is no other teacher."""
+    return world.states.pooled @ world.docs.T
 
 
 def labels(root, work):
     """Supervised, over frozen vectors."""
     for name in COLLECTIONS:
         world = collection(root, name, work / "worlds")
-        yield name, world, Task("labels", own(world)), (384,), MAIN[:4]
+        yield name, world, Task("labels", own(world)), (384,), MAIN
 
 
 def distilled(root, work):
-    """From BM25 and the inner product together, margins of about 190 documents a question."""
-    for name in COLLECTIONS:
-        world = collection(root, name, work / "worlds")
-        yield name, world, Task("margin", fused_scores(world, world.train), temperature=0.1), (384,), MAIN[:4]
+    """From BM25 and MaxSim over the tokens together, margins of about 190 documents a question."""
+    for name, world, whole in several.worlds(root, work / "worlds", COLLECTIONS):
+        teacher = teachers.strong(world, whole.docs, work / "worlds" / f"{name}-teacher.pt")
+        yield name, world, Task("margin", teacher, temperature=0.1), (384,), MAIN
 
 
 def narrow(root, work):
     """Narrower documents, without labels: the inner product over 384 numbers teaches, questions are a log."""
     for name in COLLECTIONS:
         world = collection(root, name, work / "worlds")
-        forms = [INNER, "linear + 64-64", "linear + shared 256"]
-        yield name, world, Task("kl", own(world)), NARROW, forms
+        yield name, world, Task("kl", own(world)), (*NARROW, 384), MAIN
 
 
 def longer(root, work):
     """The same for five times as long, at two widths."""
-    for name, world, task, _, _ in narrow(root, work):
+    for name, world, task, *_ in narrow(root, work):
         yield name, world, replace(task, steps=1500), (16, 32), [INNER, "linear + shared 256"]
 
 
@@ -65,14 +65,8 @@ def codes(root, work):
     for name in COLLECTIONS:
         world = collection(root, name, work / "worlds")
         for size in (8, 16):
-            forms = [INNER, "linear + 64-64", "linear + shared 256"]
-            yield (
-                f"{name}, {size} bytes",
-                replace(world, docs=decoded(world, size)),
-                Task("kl", own(world)),
-                (384,),
-                forms,
-            )
+            rough = replace(world, docs=decoded(world, size))
+            yield f"{name}, {size} bytes", rough, Task("kl", own(world)), (384,), MAIN
 
 
 def decoded(world, size):
@@ -122,11 +116,10 @@ def condition_words(root, work):
 
 def richer(root, work):
     """Several pools of a document's tokens side by side, and one that learns what it attends to; labels."""
-    forms = [INNER, "linear + 64-64", "linear + shared 256"]
     for _, world, whole in several.worlds(root, work / "worlds", ["tldr-pages"]):
-        yield "attention", whole, Task("labels", own(world)), (384,), forms
+        yield "attention", whole, Task("labels", own(world)), (384,), MAIN
     for name, world in pools.worlds(root, work / "worlds", "tldr-pages"):
-        yield name, world, Task("labels", own(world)), (world.docs.shape[1],), forms
+        yield name, world, Task("labels", own(world)), (world.docs.shape[1],), MAIN
 
 
 def shapes(root, work):
@@ -186,10 +179,8 @@ def main():
     results = Results(options.work / "results.jsonl")
     for regime in options.regimes:
         for name, world, task, widths, forms in REGIMES[regime](options.collections, options.work):
-            if regime == "narrow":
-                quantised(results, name, world)
-            if regime == "several":  # what narrowing costs
-                as_it_comes(results, f"several|{name}|384", world, 384, MAXSIM)
+            if regime in BESIDE:
+                BESIDE[regime](results, name, world, task)
             forms = [form for form in forms if form in (*BASES, *options.forms)]
             for width in widths:
                 cell(results, regime, name, world, task, width, forms)
@@ -213,47 +204,64 @@ def as_it_comes(results, key, world, width, base):
 
 
 def chosen(results, key, world, task, width, form, pairs):
-    """The best of some pairs of rates on validation, and of those beyond while it is at an end; then other seeds."""
+    """The best of some pairs of rates on validation, and of those beyond while it is at an end; then the tests."""
 
-    def one(rates, seed):
+    def one(rates, seed, *, tests=False):
         made = results.get(
-            f"{key}|{form}|{rates[0]:g} {rates[1]:g}|{seed}",
-            lambda: fit(world, task, FORMS[form], width, rates, seed),
+            f"{key}|{form}|{rates[0]:g} {rates[1]:g}|{seed if tests else 'valid'}",
+            lambda: fit(world, task, FORMS[form], width, rates, seed, tests),
         )
         return made["valid"]
 
     best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
-    for _ in REST:
-        tried = [rest for _, rest in pairs]
-        if min(tried) < best[1] < max(tried):
-            break
+    while best[1] in (min(tried := [rest for _, rest in pairs]), max(tried)):
         factor = 3 if best[1] == max(tried) else 1 / 3
         beyond = (factor * best[0] if form in BASES else best[0], factor * best[1])
+        if not LIMITS[0] < beyond[1] < LIMITS[1]:
+            break
         pairs = [*pairs, tuple(float(f"{rate:.3g}") for rate in beyond)]
         best = max(pairs, key=lambda rates: one(rates, SEEDS[0]))
-    for seed in SEEDS[1:]:
-        one(best, seed)
+    for seed in SEEDS:
+        one(best, seed, tests=True)
     results.get(f"{key}|{form}|chosen", lambda: {"rates": best})
     return best
 
 
-def quantised(results, name, world):
+def quantised(results, name, world, task):
     """The inner product over quantised documents, at some numbers of bytes a document."""
+    for size in NARROW:
+        for bits, form in {None: PRODUCT, **SCALARS}.items():
+            if bits is None or 8 * size // bits <= world.docs.shape[1]:
+                results.get(f"narrow|{name}|{size}|{form}", lambda size=size, bits=bits: coded(world, size, bits))
 
-    def make(docs, questions):
-        return {
-            "tests": {
-                test: ranks_of(questions[numbers] @ docs.T, [world.relevant[n] for n in numbers], world.measure)
-                for test, numbers in world.tests.items()
-            }
+
+def coded(world, size, bits):
+    """Tests over documents of some bytes: principal components of so many bits, or by products where None is said."""
+    docs, questions = scalars(world, size, bits) if bits else (decoded(world, size), world.states.pooled)
+    return tested(world, questions @ docs.T)
+
+
+def taught(results, name, world, task):
+    """What the teacher finds itself."""
+    results.get(f"distilled|{name}|384|{TEACHER}", lambda: tested(world, task.teacher))
+
+
+def wide(results, name, world, task):
+    """What narrowing costs where vectors are several."""
+    as_it_comes(results, f"several|{name}|384", world, 384, MAXSIM)
+
+
+BESIDE = {"narrow": quantised, "distilled": taught, "several": wide}  # what learns nothing, to compare with
+
+
+def tested(world, scores):
+    """The measure of the tests' questions by (questions, N) scores."""
+    return {
+        "tests": {
+            test: ranks_of(scores[numbers], [world.relevant[n] for n in numbers], world.measure)
+            for test, numbers in world.tests.items()
         }
-
-    for size in (8, 16, 32, 64, 128):
-        key = f"narrow|{name}|{size}"
-        results.get(f"{key}|product quantisation", lambda size=size: make(decoded(world, size), world.states.pooled))
-        for bits, form in SCALARS.items():
-            if 8 * size // bits <= world.docs.shape[1]:
-                results.get(f"{key}|{form}", lambda size=size, bits=bits: make(*scalars(world, size, bits)))
+    }
 
 
 if __name__ == "__main__":

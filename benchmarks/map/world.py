@@ -15,7 +15,6 @@ from torch.nn.functional import normalize
 import hyperir
 from hyperir.core.docs import Cells, States
 from hyperir.core.progress import track
-from hyperir.encode import LexicalModel
 from hyperir.encode.hybrid import with_words as words_beside
 from hyperir.encode.texts import document_text
 
@@ -150,22 +149,6 @@ def collection(root, folder, cache, *, documents=6000, questions=5000, seed=0):
     file.parent.mkdir(parents=True, exist_ok=True)
     torch.save(world, file)
     return world
-
-
-def lexical_scores(world, numbers):
-    """(len(numbers), N) of BM25."""
-    model = LexicalModel("bm25")
-    docs = model.encode_document(world.texts)
-    fitted = model.fitted(docs)
-    blocks = [numbers[start : start + BLOCK] for start in range(0, len(numbers), BLOCK)]
-    found = [fitted.encode_query([world.questions[n] for n in block])(docs) for block in track(blocks, "BM25")]
-    return torch.cat(found).float()
-
-
-def fused_scores(world, numbers):
-    """(len(numbers), N): the sum of BM25's and the inner product's scores, each over its largest for the question."""
-    words, vectors = lexical_scores(world, numbers), world.states.pooled[numbers] @ world.docs.T
-    return words / words.amax(1, keepdim=True).clamp_min(1e-6) + vectors / vectors.amax(1, keepdim=True)
 
 
 def ranks_of(scores, relevant, measure):
