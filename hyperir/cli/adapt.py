@@ -24,10 +24,12 @@ def adapt(
         list[str] | None, typer.Option(help="fused (BM25 and the index), bm25, vectors, none, or models; also several.")
     ] = None,
     relevance: Annotated[
-        str | None, typer.Option(help="dot: another query vector; hyper: a q-net beside it. hyper if not said.")
+        str | None, typer.Option(help="dot: another query vector; hyper: a q-net beside it. If not said, as it is.")
     ] = None,
     form: Annotated[str | None, typer.Option(help="The q-net: a name, or its settings as JSON.")] = None,
-    learn: Annotated[str, typer.Option(help="head: the function; all: the query encoder as well.")] = "head",
+    learn: Annotated[
+        str | None, typer.Option(help="head: the function; all: the query encoder as well. all for inner products.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of training, for each rate.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="A learning rate; of several validation chooses.")] = None,
     asked: Annotated[int | None, typer.Option(min=1, help="Of --queries at most so many.")] = None,

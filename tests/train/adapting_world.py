@@ -8,7 +8,16 @@ from tiny_models import VOCABULARY, make_model
 import hyperir
 
 WORDS = [word for word in VOCABULARY if word.isalpha() and len(word) > 1]
-FAST = {"steps": 40, "made": 0, "rates": (3e-3,), "shares": (1.0,), "batch": 16, "candidates": 16, "teacher": ("none",)}
+FAST = {
+    "learn": "head",
+    "steps": 40,
+    "made": 0,
+    "rates": (3e-3,),
+    "shares": (1.0,),
+    "batch": 16,
+    "candidates": 16,
+    "teacher": ("none",),
+}
 
 
 def make_adapting_world(folder, documents=120, asked=400):

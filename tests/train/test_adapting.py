@@ -22,7 +22,7 @@ from hyperir.train.adapting.asked import Asked
 from hyperir.train.adapting.measuring import Reader
 from hyperir.train.adapting.settings import Settings, form_of
 from hyperir.train.adapting.splitting import is_held, split
-from hyperir.train.adapting.training import recipes, start_of
+from hyperir.train.adapting.training import recipes, settled, start_of
 from hyperir.train.recipe import OptimizerRecipe
 from hyperir.train.retriever import Retriever
 from hyperir.train.trainer import groups
@@ -307,6 +307,36 @@ def test_queries_are_read_once_where_the_encoder_stays(monkeypatch):
         assert len(calls) == 3
 
 
+NETWORK = {"type": "hyper", "linear": True, "qnet": {"type": "shared", "hidden": [4]}}
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "relevance", "learn"),
+    [
+        ("dot", {}, "dot", "all"),
+        ("dot", {"learn": "head"}, "dot", "head"),
+        ("dot", {"relevance": "hyper"}, "hyper", "head"),
+        ("dot", {"form": "shared"}, "hyper", "head"),
+        ("dot", {"form": "shared", "learn": "all"}, "hyper", "all"),
+        (NETWORK, {}, None, "head"),
+        (NETWORK, {"relevance": "dot"}, "dot", "head"),
+        (NETWORK, {"learn": "all"}, None, "all"),
+    ],
+)
+def test_an_inner_product_is_tuned_and_another_function_goes_on(before, given, relevance, learn):
+    found = settled(make_model(before), Settings.parse(given))
+    assert (found.relevance, found.learn) == (relevance, learn)
+
+
+def test_by_default_the_query_encoder_of_an_inner_product_is_tuned(world, made):
+    encoder = made / "model"
+    found = hyperir.adapt(world / "my.index", judged(made, learn=None, rates=(1e-3,)), keep=False, work=world / "work")
+    assert (found.learn, found.relevance["type"]) == ("all", "dot")
+    before, after = (dict(hyperir.load(str(each)).query.named_parameters()) for each in (encoder, found.folder))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any("layer.0" in name for name in changed)
+
+
 def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
     model = make_model({"type": "hyper", "linear": "written", "qnet": form_of("shared").model_dump()})
     recipe = OptimizerRecipe(encoder_rate=1.0, head_rate=2.0, linear_rate=3.0)
@@ -320,7 +350,7 @@ def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
 
 def test_a_network_learns_no_faster_than_the_query_encoder_beside_it(made, tmp_path):
     store = Store.open(made / "my.index")
-    tried = recipes(store, store.encoder.name, 0.05, Settings(learn="all", rates=(1e-4,)), tmp_path)
+    tried = recipes(store, store.encoder.name, 0.05, Settings(relevance="hyper", learn="all", rates=(1e-4,)), tmp_path)
     optimizer = tried[1e-4].optimizer
     assert optimizer.encoder_rate == optimizer.head_rate == 1e-4
 
@@ -329,12 +359,12 @@ def test_a_q_net_goes_on_and_its_query_vector_learns_too(made, tmp_path):
     before = make_model({"type": "hyper", "linear": True, "qnet": form_of("mlp").model_dump()}, query_seed=3)
     before.save_pretrained(tmp_path / "model")
     before = hyperir.load(tmp_path / "model")
-    place = start_of(before, Settings(), tmp_path / "work")
+    place = start_of(before, settled(before, Settings()), tmp_path / "work")
     start = hyperir.load(place)
     assert start.relevance_config.linear == "written"
     docs = before.encode_document(TEXTS, show_progress_bar=False)
     torch.testing.assert_close(start.encode_query(TEXTS)(docs), before.encode_query(TEXTS)(docs))
-    assert start_of(start, Settings(), tmp_path / "again") == start.name
+    assert start_of(start, settled(start, Settings()), tmp_path / "again") == start.name
     assert start_of(before, Settings.parse({"learn": "all"}), tmp_path / "again") == before.name
     index = hyperir.Index.create(tmp_path / "my.index", str(tmp_path / "model"))
     opened = hyperir.Index.open(made / "my.index")
@@ -357,7 +387,7 @@ def counted(made, tmp_path_factory):
 @pytest.mark.parametrize(("relevance", "weigh"), [("dot", False), (None, True)])
 def test_a_function_over_words_in_cells_goes_on_from_itself(counted, made, tmp_path, relevance, weigh):
     before = hyperir.load(counted / "model")
-    settings = Settings() if relevance is None else Settings.parse({"relevance": relevance})
+    settings = settled(before, Settings() if relevance is None else Settings.parse({"relevance": relevance}))
     start = hyperir.load(start_of(before, settings, tmp_path))
     assert (start.relevance_config.weigh, start.relevance_config.linear) == (weigh, "written")
     docs = before.encode_document(TEXTS, show_progress_bar=False)

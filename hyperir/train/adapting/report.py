@@ -12,6 +12,7 @@ from hyperir.evaluate import Scores, compare
 
 __all__ = ["Adaptation", "Row", "row_of"]
 
+LEARNED = {"all": "the query encoder", "head": "the relevance function"}
 NAMES = {"judged": "judged queries", "log": "queries of the log", "made": "queries made of the documents"}
 
 
@@ -116,7 +117,7 @@ class Adaptation:
         learned = ", ".join(f"{n:,} {NAMES[kind]}" for kind, n in self.learned.items())
         rows = {"held-out queries": self.held_out_queries, "held-out documents": self.held_out_documents}
         lines = [
-            f"{self.index}: {count_text(self.documents, 'document')}; learned from {learned} in "
+            f"{self.index}: {count_text(self.documents, 'document')}; {LEARNED[self.learn]} learned from {learned} in "
             f"{seconds_text(self.seconds)}, taught by {', '.join(self.teacher)}",
             f"Tested on {NAMES[self.tested]} that nothing was learned from.",
             f"{self.measure:<20} {'n':>6} {'before':>8} {'after':>8} {'p':>7}",

@@ -22,7 +22,16 @@ from hyperir.train.adapting.report import Adaptation, refusal, row_of
 from hyperir.train.adapting.settings import Settings
 from hyperir.train.adapting.splitting import split
 from hyperir.train.adapting.teaching import TAUGHT, teach_index
-from hyperir.train.adapting.training import CACHE, Chosen, choose, recipes, relevance_of, start_of, write_examples
+from hyperir.train.adapting.training import (
+    CACHE,
+    Chosen,
+    choose,
+    recipes,
+    relevance_of,
+    settled,
+    start_of,
+    write_examples,
+)
 from hyperir.train.adapting.work import Work, beside, forget_others
 
 __all__ = ["adapt"]
@@ -119,6 +128,7 @@ def _fitted(
     start = _start(store, here.folder)
     before = load_network(start)
     check_fingerprint(store, before)
+    settings = settled(before, settings)
     relevance_of(before, settings)  # its errors before the long work
     of = {name: header[name] for name in ("hyperir", "index", "commit", "queries")}
     of |= {"teacher": settings.teacher, "candidates": settings.candidates}
@@ -148,7 +158,7 @@ def _fitted(
         tested=parted.kind,
         teacher=settings.teacher,
         relevance=chosen.model.relevance_config.model_dump(mode="json"),
-        learn=settings.learn,
+        learn=settings.learn or "head",
         rate=chosen.rate,
         share=chosen.share,
         validation=chosen.validation,

@@ -42,11 +42,13 @@ class Settings(Config):
         split: of the collection.
         teacher: what scores candidates: "fused" (BM25 and the index's own function, half each), "bm25", "vectors" (the
             index's own function), "none" (known answers alone), or models as `hyperir teach` takes.
-        relevance: "hyper", the inner product with a query vector that is learned plus a q-net that the query writes; or
-            "dot", without the q-net: it gains as much or a little less, and is cheaper to search (docs/adapt.md). None
-            is "hyper".
-        form: the q-net, a member of `QNETS`; None is that of the index's function, or "shared".
+        relevance: "dot", the inner product with a query vector that is learned; or "hyper", with a q-net that the query
+            writes beside it, and of words in cells their weights. None is what the index has, and "dot" where it has
+            the inner product alone: a q-net gains nothing certain over that (docs/when-to-use.md).
+        form: the q-net, a member of `QNETS`, which makes `relevance` "hyper"; None is that of the index's function, or
+            "shared".
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
+            None is "all" where the index has the inner product and "dot" is learned, which gains most, else "head".
         steps: of training, for each rate.
         rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.
         linear_rate: of the query's vector beside a q-net, which wants a higher one than the network; for documents of
@@ -70,7 +72,7 @@ class Settings(Config):
     teacher: tuple[str, ...] = Field(default=("fused",), min_length=1)
     relevance: Literal["hyper", "dot"] | None = None
     form: Annotated[SerializeAsAny[Config], BeforeValidator(form_of)] | None = None
-    learn: Literal["head", "all"] = "head"
+    learn: Literal["head", "all"] | None = None
     steps: int = Field(default=300, ge=1)
     rates: tuple[float, ...] | None = None
     linear_rate: float = Field(default=1e-3, ge=0)

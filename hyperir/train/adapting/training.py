@@ -22,7 +22,7 @@ from hyperir.train.learner import build_model
 from hyperir.train.recipe import Recipe
 from hyperir.train.run import train
 
-__all__ = ["CACHE", "Chosen", "choose", "recipes", "relevance_of", "start_of", "write_examples"]
+__all__ = ["CACHE", "Chosen", "choose", "recipes", "relevance_of", "settled", "start_of", "write_examples"]
 
 CACHE = "cache"  # the folder of what is computed once for all rates
 ITEMS = 16  # of a query in a step
@@ -52,8 +52,20 @@ class Chosen:
     validation: dict[str, dict[str, float]]
 
 
+def settled(start: Model, settings: Settings) -> Settings:
+    """The settings with what they leave open: what is learned, by what the start has.
+
+    Where that is an inner product alone, the query encoder is tuned; what has a function of its own goes on with it.
+    """
+    relevance, goes_on = settings.relevance, start.relevance_config.model_dump()["type"] in ("hyper", "hyper_words")
+    if relevance is None and not goes_on:
+        relevance = "dot" if settings.form is None else "hyper"
+    learn = settings.learn or ("all" if relevance == "dot" and not goes_on else "head")
+    return settings.model_copy(update={"relevance": relevance, "learn": learn})
+
+
 def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
-    """The relevance function to be trained; None goes on with that of the start.
+    """The relevance function to be trained by settled settings; None goes on with that of the start.
 
     Raises:
         InputError: the start's function has no form that an inner product begins as, or a q-net's form was asked for
