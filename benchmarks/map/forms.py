@@ -36,6 +36,9 @@ FORMS = {
     "linear + 768": beside(MLP | {"hidden": [768]}),
     "linear + 64-64-64-64": beside(MLP | {"hidden": [64] * 4}),
     "linear + 64 x 6": beside(MLP | {"hidden": [64] * 6}),
+    "linear + shared 32": beside({"type": "shared", "hidden": [32]}),
+    "linear + shared 768": beside({"type": "shared", "hidden": [768]}),
+    "linear + shared 64 x 6": beside({"type": "shared", "hidden": [64] * 6}),
 }
 PRODUCT = "product quantisation"
 SCALARS = {bits: f"scalar quantisation, {bits} bits" for bits in (8, 4)} | {1: "scalar quantisation, 1 bit"}
@@ -53,3 +56,4 @@ SHAPES = [
     "linear + 64-64-64-64",
     "linear + 64 x 6",
 ]
+SHARED = ["linear + shared 256", "linear + shared 32", "linear + shared 768", "linear + shared 64 x 6"]

@@ -30,18 +30,19 @@ def heat(told, file):
     told = {
         (regime, row["collection"], row["width"], row["form"], test): values[1:]
         for regime, rows in told.items()
+        if not regime.startswith("shapes")
         for row in rows
         for test, values in row["tests"].items()
         if len(values) > 1
     }
-    rows = list(dict.fromkeys((r, n, w, "people" in test) for r, n, w, _, test in told if r != "shapes"))
-    forms = list(dict.fromkeys(key[3] for key in told if key[0] != "shapes"))
+    rows = list(dict.fromkeys((r, n, w, "people" in test) for r, n, w, _, test in told))
+    forms = list(dict.fromkeys(key[3] for key in told))
     size = (4.4 + 0.85 * len(forms), 0.25 * len(rows) + 1.8)
     fig, axes = plt.subplots(1, 2, figsize=size, layout="constrained", sharey=True)
     for axis, (side, tests) in zip(axes, SIDES.items(), strict=True):
         shown = np.full((len(rows), len(forms)), np.nan)
         for (regime, name, width, form, test), (gain, p) in told.items():
-            if regime == "shapes" or test not in tests:
+            if test not in tests:
                 continue
             at = rows.index((regime, name, width, "people" in test)), forms.index(form)
             shown[at] = gain

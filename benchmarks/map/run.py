@@ -18,7 +18,20 @@ import torch
 
 from benchmarks.map import conditions, pools, several, teachers
 from benchmarks.map.fit import Task, fit, untrained
-from benchmarks.map.forms import BASES, FORMS, INNER, MAIN, MAXSIM, PRODUCT, SCALARS, SEVERAL, SHAPES, TEACHER, WORDS
+from benchmarks.map.forms import (
+    BASES,
+    FORMS,
+    INNER,
+    MAIN,
+    MAXSIM,
+    PRODUCT,
+    SCALARS,
+    SEVERAL,
+    SHAPES,
+    SHARED,
+    TEACHER,
+    WORDS,
+)
 from benchmarks.map.world import collection, ranks_of, with_words
 from hyperir.core.progress import track
 
@@ -129,6 +142,12 @@ def shapes(root, work):
     yield "tldr-pages", world, Task("labels", own(world)), (384,), SHAPES
 
 
+def narrow_shapes(root, work):
+    """Widths and depths where documents are narrow; no labels."""
+    world = collection(root, "squad", work / "worlds")
+    yield "squad", world, Task("kl", own(world)), (16,), [*SHAPES, *SHARED]
+
+
 def tokens(root, work):
     """A vector of every token, MaxSim or networks of every token of the question; labels."""
     for name, world, whole in several.worlds(root, work / "worlds", ["tldr-pages"]):
@@ -146,6 +165,7 @@ REGIMES = {
     "pools": richer,
     "several": tokens,
     "shapes": shapes,
+    "shapes, narrow": narrow_shapes,
 }
 
 
