@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, normalize
 
+from benchmarks.map.forms import scale_of
 from benchmarks.map.world import ranks_of
 from hyperir.core.docs import Cells, Dense, Multi, States
 from hyperir.core.ragged import maxima
@@ -63,9 +64,8 @@ class Student(nn.Module):
                 self.narrow.weight.copy_(best)
                 self.query.weight.copy_(best)
         self.relevance = RELEVANCE.build(relevance, width=width, state_width=world.states.tokens.shape[-1])
-        linear = relevance["type"] not in ("hyper", "hyper_multi") or relevance.get("linear", False)
-        scale = 20.0 / (TOKENS if self.several else 1)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(scale if linear else 1.0)))
+        scale = scale_of(relevance) / (TOKENS if self.several else 1)
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     def vectors(self, world):
         """(N, C): functions over words read them in cells, others in signs."""

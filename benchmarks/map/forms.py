@@ -13,6 +13,11 @@ def several(qnet, head="pooled"):
     return {"type": "hyper_multi", "linear": True, "qnet": qnet, "head": head}
 
 
+def scale_of(relevance):
+    """What scores are multiplied by at first: cosines by 20; what begins at random is not sharpened."""
+    return 20.0 if relevance["type"] not in ("hyper", "hyper_multi") or relevance.get("linear") else 1.0
+
+
 INNER, MAXSIM, TEACHER = "inner product", "MaxSim", "the teacher itself"
 BASES = (INNER, MAXSIM)  # what a regime's other forms are compared with
 FORMS = {

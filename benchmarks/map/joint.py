@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModel
 
 import hyperir
-from benchmarks.map.forms import FORMS, INNER
+from benchmarks.map.forms import FORMS, INNER, scale_of
 from benchmarks.map.run import SEEDS, Results
 from benchmarks.map.world import MODEL, collection, ranks_of
 from hyperir.core.docs import Dense
@@ -30,6 +30,7 @@ from hyperir.relevance import RELEVANCE
 
 QUERIES, LENGTH = 32, 32  # a step's questions; tokens of a text
 DOCUMENTS, BLOCK = 2500, 64  # ranked; encoded at once
+SCALE = 1e-3  # learning rate of the scores' scale, which is all that learns of the inner product beside the transformer
 
 
 class Student(nn.Module):
@@ -47,7 +48,7 @@ class Student(nn.Module):
         if layers is not None:
             transformer.encoder.layer = transformer.encoder.layer[:layers]
         self.relevance = RELEVANCE.build(relevance, width=model.width, state_width=self.encoder.backbone.width)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(20.0)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(scale_of(relevance))))
 
 
 def fit(world, relevance, start, layers, steps, rates, seed):
@@ -146,7 +147,7 @@ def main():
                 lambda: fit(world, FORMS[form], start, layers, options.steps, pair, seed),
             )["valid"]
 
-        heads = options.head_rates[-1:] if form == INNER else options.head_rates  # there only the scores' scale learns
+        heads = [SCALE] if form == INNER else options.head_rates
         best = max([(rate, head) for rate in rates for head in heads], key=lambda pair: one(pair, SEEDS[0]))
         for seed in SEEDS[1:]:
             one(best, seed)
