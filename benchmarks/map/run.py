@@ -71,7 +71,7 @@ def narrow(root, work):
 def longer(root, work):
     """The same for five times as long, at two widths."""
     for name, world, task, *_ in narrow(root, work):
-        yield name, world, replace(task, steps=1500), (16, 32), [INNER, "linear + shared 256"]
+        yield name, world, replace(task, steps=1500), (16, 32), [INNER, "official, 64-64", "linear + shared 256"]
 
 
 def codes(root, work):

@@ -328,13 +328,20 @@ def test_an_inner_product_is_tuned_and_another_function_goes_on(before, given, r
     assert (found.relevance, found.learn) == (relevance, learn)
 
 
-def test_by_default_the_query_encoder_of_an_inner_product_is_tuned(world, made):
-    encoder = made / "model"
-    found = hyperir.adapt(world / "my.index", judged(made, learn=None, rates=(1e-3,)), keep=False, work=world / "work")
+def test_by_default_the_query_encoder_of_an_inner_product_is_tuned_and_goes_on(world, made):
+    before = scores(world / "my.index")
+    found = hyperir.adapt(world / "my.index", judged(made, learn=None, rates=(1e-3,)))
     assert (found.learn, found.relevance["type"]) == ("all", "dot")
-    before, after = (dict(hyperir.load(str(each)).query.named_parameters()) for each in (encoder, found.folder))
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert found.kept, str(found)
+    assert "the query encoder learned from" in str(found)
+    assert scores(world / "my.index") != before
+    with Store.open(world / "my.index").fitted_folder() as folder:
+        old, new = (dict(hyperir.load(str(each)).query.named_parameters()) for each in (made / "model", folder))
+    changed = {name for name in old if not torch.equal(old[name], new[name])}
     assert any("layer.0" in name for name in changed)
+    again = hyperir.adapt(world / "my.index", judged(made, learn=None, rates=(0.0,), steps=2), keep=False)
+    assert (again.learn, again.relevance["type"]) == ("all", "dot")
+    assert again.held_out_queries.before == pytest.approx(found.held_out_queries.after)
 
 
 def test_the_linear_part_beside_a_network_has_a_rate_of_its_own():
