@@ -4,11 +4,12 @@
 
 WORK may hold a part of the map: what it has goes into results.json beside this file, form by form, and the page is made
 of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
-`benchmarks/map/adapt.py --table WORK/adapt.md`, WORK/adapt-encoder.md where query encoders learned, and
-WORK/adapt-words.md of words in cells.
+`benchmarks/map/adapt.py --table WORK/adapt.md`, WORK/adapt-encoder.md where query encoders learned,
+WORK/adapt-tuned.md of those alone, and WORK/adapt-words.md of words in cells.
 """
 
 import argparse
+import itertools
 import json
 from collections import defaultdict
 from pathlib import Path
@@ -21,8 +22,24 @@ from benchmarks.map.forms import BASES, FORMS, INNER, UNTRAINED
 from hyperir.evaluate.holm import holm
 
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
-ADAPTED = ("adapt", "adapt, encoder", "adapt, words")
+ADAPTED = ("adapt", "adapt, encoder", "adapt, tuned", "adapt, words")
 KINDS = {"kinds": ("conditions", "paragraphs", 384), "kinds, words": ("conditions, words", "paragraphs", 1024)}
+ORDER = (  # of regimes in the picture
+    "joint, pretrained",
+    "joint, pretrained, longer",
+    "joint, random",
+    "labels",
+    "shapes",
+    "distilled",
+    "narrow",
+    "narrow, longer",
+    "shapes, narrow",
+    "codes",
+    "conditions",
+    "conditions, words",
+    "pools",
+    "several",
+)
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",
            "known": "known things", "unknown": "unknown things", "new people": "new people"}  # fmt: skip
 
@@ -137,10 +154,11 @@ def excluding(cells, worlds):
 
 
 def merged(kept, rows):
-    """Rows of a regime in place of those kept of the same cell and form, in the order of cells and forms."""
+    """Rows of a regime in place of those kept of the same cell and form; by collection, width and form."""
     both = {(row["collection"], row["width"], row["form"]): row for row in [*kept, *rows]}
-    cells, forms = list(dict.fromkeys(key[:2] for key in both)), (*UNTRAINED, *FORMS)
-    return [both[(*cell, form)] for cell in cells for form in forms if (*cell, form) in both]
+    collections, widths = (list(dict.fromkeys(key[at] for key in both)) for at in (0, 1))
+    order = itertools.product(collections, sorted(widths), (*UNTRAINED, *FORMS))
+    return [both[key] for key in order if key in both]
 
 
 def collect(kept, root, work):
@@ -159,6 +177,7 @@ def collect(kept, root, work):
                 for seed, name in enumerate(conditions.WORLDS)
             }
             kept["excluding"] = excluding(cells, made)
+    kept["regimes"] = {regime: kept["regimes"][regime] for regime in ORDER if regime in kept["regimes"]}
     for name in ADAPTED:
         file = work / f"{name.replace(', ', '-')}.md"
         if file.is_file():
@@ -178,7 +197,7 @@ def main():
     page = TEMPLATE.read_text(encoding="utf-8")
     for regime, rows in kept["regimes"].items():
         page = page.replace(f"<!-- {regime} -->", table(rows))
-    for name in ADAPTED:
+    for name in (each for each in ADAPTED if each in kept):
         page = page.replace(f"<!-- {name} -->", "\n".join(kept[name]["table"]))
         pictures.bars(kept[name]["means"], options.output / "pictures" / f"map-{name.replace(', ', '-')}.png")
     for name in (*KINDS, "excluding"):

@@ -19,6 +19,15 @@ LINES = {  # of the curves, in this order
     "as it comes": ("--", "tab:orange"),
 }
 
+ARMS = {  # of adaptations
+    "before": "tab:gray",
+    "before, control": "tab:olive",
+    "inner product": "tab:red",
+    "q-net": "tab:blue",
+    "query encoder": "tab:green",
+    "q-net, encoder": "tab:cyan",
+}
+
 
 def heat(told, file):
     """A square a form, regime, collection and width, on two sides: points gained on the inner product.
@@ -91,12 +100,11 @@ def bars(means, file):
         file: the picture.
     """
     arms = list(next(iter(means.values())))
-    colours = dict(zip(arms, ("tab:gray", "tab:red", "tab:blue", "tab:green", "tab:cyan"), strict=False))
     wide = 0.8 / len(arms)
     fig, axis = plt.subplots(figsize=(1.6 * len(means) + 1.5, 3.4), layout="constrained")
     for turn, arm in enumerate(arms):
         places = [at + (turn - (len(arms) - 1) / 2) * wide for at in range(len(means))]
-        drawn = axis.bar(places, [found.get(arm, 0) for found in means.values()], wide, label=arm, color=colours[arm])
+        drawn = axis.bar(places, [found.get(arm, 0) for found in means.values()], wide, label=arm, color=ARMS[arm])
         axis.bar_label(
             drawn, [f"{100 * found[arm]:.1f}" if arm in found else "" for found in means.values()], fontsize=7
         )
