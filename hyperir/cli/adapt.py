@@ -34,6 +34,8 @@ def adapt(
     rate: Annotated[list[float] | None, typer.Option(help="A learning rate; of several validation chooses.")] = None,
     asked: Annotated[int | None, typer.Option(min=1, help="Of --queries at most so many.")] = None,
     made: Annotated[int | None, typer.Option(min=0, help="Queries made of the documents, at most.")] = None,
+    generator: Annotated[str | None, typer.Option(help="A model that writes questions (doc2query).")] = None,
+    generated: Annotated[int | None, typer.Option(min=1, help="Documents that it writes one for, at most.")] = None,
     measure: Annotated[str, typer.Option("-m", "--measure", help="What decides.")] = "nDCG@10",
     seed: Annotated[int, typer.Option(help="Of all that is drawn.")] = 0,
     work: Annotated[Path | None, typer.Option(help="A folder to work in, which stays.")] = None,
@@ -74,6 +76,8 @@ def adapt(
         "rates": tuple(rate) if rate else None,
         "asked": asked,
         "made": made,
+        "generator": generator,
+        "generated": generated,
         "measure": measure,
         "seed": seed,
     }

@@ -5,26 +5,39 @@ A query knows the documents that answer it by their ids, or none of them where i
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
-from hyperir.core.errors import CollectionError, InputError
+from hyperir.core.errors import CollectionError, InputError, ModelError
+from hyperir.core.progress import Progress
 from hyperir.core.types import Row
 from hyperir.corpus import open_collection
 from hyperir.corpus.trec import read_qrels, read_queries
 from hyperir.index.store import Store
 from hyperir.train.adapting.settings import Settings
+from hyperir.train.ledger import Ledger
 
-__all__ = ["Asked", "made_queries", "read_asked"]
+__all__ = ["GENERATED", "NAMES", "Asked", "generated_queries", "made_queries", "read_asked"]
 
-Kind = Literal["judged", "log", "made"]
+Kind = Literal["judged", "log", "generated", "made"]
+NAMES = {
+    "judged": "judged queries",
+    "log": "queries of the log",
+    "generated": "questions written for the documents",
+    "made": "queries made of the documents",
+}
+GENERATED = "generated.jsonl"
 
 WORDS = (4, 16)  # of a span
 TITLE = 2  # words of a title at least
 ROUNDS = 4  # spans of one document at most
 BLOCK = 2048  # documents read at once
+WRITTEN = 16  # documents that questions are written for, and kept, at once
 
 
 @dataclass(frozen=True)
@@ -103,6 +116,45 @@ def made_queries(store: Store, settings: Settings, asked: list[Asked]) -> list[A
                     return list(made.values())
                 if text not in known:
                     made.setdefault(text, Asked(f"{name}-{row['id']}", text, {row["id"]: 1}, "made"))
+    return list(made.values())
+
+
+def generated_queries(store: Store, settings: Settings, file: Path, header: Mapping[str, Any]) -> list[Asked]:
+    """Questions that a model writes for documents, one each. A stop loses the block at work; the same call goes on.
+
+    Args:
+        store: the index.
+        settings: the model, and for how many documents; nothing is written where it names no model.
+        file: where they are written down.
+        header: says what they are of.
+
+    Raises:
+        ModelError: the model cannot be found, or writes nothing.
+    """
+    if settings.generator is None:
+        return []
+    rows = list(islice((row for row in _rows(store, settings.seed) if row["text"].strip()), settings.generated))
+    with Ledger(file, header) as ledger, Progress("Writing questions", len(rows), "questions") as bar:
+        bar.advance(ledger.done)
+        if ledger.done < len(rows):
+            from hyperir.train.questions import QuestionWriter
+
+            write = QuestionWriter(settings.generator)
+            while ledger.done < len(rows):
+                some = rows[ledger.done : ledger.done + WRITTEN]
+                texts = write(some, settings.seed + ledger.done)
+                ledger.append({"id": row["id"], "text": text} for row, text in zip(some, texts, strict=True))
+                bar.advance(len(some))
+    with file.open(encoding="utf-8") as lines:
+        next(lines)
+        found = [json.loads(line) for line in lines]
+    made: dict[str, Asked] = {}
+    for one in found:
+        if one["text"]:  # what is asked of several documents all of them answer
+            first = made.setdefault(one["text"], Asked(f"generated-{one['id']}", one["text"], {}, "generated"))
+            made[one["text"]] = replace(first, grades={**first.grades, one["id"]: 1})
+    if rows and not made:
+        raise ModelError(f"{settings.generator} writes nothing", expected="questions", got=f"{len(rows)} empty texts")
     return list(made.values())
 
 

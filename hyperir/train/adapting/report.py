@@ -9,11 +9,11 @@ from typing import Any
 
 from hyperir.core.amounts import count_text, seconds_text
 from hyperir.evaluate import Scores, compare
+from hyperir.train.adapting.asked import NAMES
 
 __all__ = ["Adaptation", "Row", "row_of"]
 
 LEARNED = {"all": "the query encoder", "head": "the relevance function"}
-NAMES = {"judged": "judged queries", "log": "queries of the log", "made": "queries made of the documents"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Adaptation:
         index: where it is.
         documents: that it held.
         learned: queries learned from, by where they come from.
-        tested: where the queries of the tests come from: "judged", "log" or "made".
+        tested: where the queries of the tests come from: "judged", "log", "generated" or "made".
         teacher: what scored the candidates.
         relevance: configuration of the function.
         learn: "head" or "all".

@@ -16,7 +16,7 @@ from hyperir.evaluate import check_measures
 from hyperir.index.store import Store
 from hyperir.search.fingerprint import check_fingerprint
 from hyperir.search.fitted import keep as keep_with
-from hyperir.train.adapting.asked import Asked, made_queries, read_asked
+from hyperir.train.adapting.asked import GENERATED, Asked, generated_queries, made_queries, read_asked
 from hyperir.train.adapting.measuring import Field, Reader, measure
 from hyperir.train.adapting.report import Adaptation, refusal, row_of
 from hyperir.train.adapting.settings import Settings
@@ -77,7 +77,7 @@ def adapt(
     _check(store)
     asked = read_asked(store, chosen)
     asked += made_queries(store, chosen, asked)
-    if not asked:
+    if not asked and chosen.generator is None:
         raise InputError(f"the texts of {store.path} are too short to make queries of", fix="give some: --queries FILE")
     place = Path(work).expanduser() if work is not None else beside(store.path)
     header = {
@@ -85,9 +85,9 @@ def adapt(
         "index": str(store.path),
         "commit": store.number,
         "settings": chosen.model_dump(mode="json"),
-        "queries": hashlib.sha256(repr([(each.id, each.text, each.grades) for each in asked]).encode()).hexdigest(),
+        "queries": _hash_of(asked),
     }
-    here = Work(place, header, stays=(TAUGHT, CACHE))
+    here = Work(place, header, stays=(TAUGHT, CACHE, GENERATED))
     done = here.folder / RESULT
     if not done.is_file():
         with here.counted():
@@ -130,8 +130,9 @@ def _fitted(
     check_fingerprint(store, before)
     settings = settled(before, settings)
     relevance_of(before, settings)  # its errors before the long work
-    of = {name: header[name] for name in ("hyperir", "index", "commit", "queries")}
-    of |= {"teacher": settings.teacher, "candidates": settings.candidates}
+    of = {name: header[name] for name in ("hyperir", "index", "commit")}
+    asked = [*asked, *_generated(store, asked, settings, here, of)]
+    of |= {"queries": _hash_of(asked), "teacher": settings.teacher, "candidates": settings.candidates}
     forget_others(here.folder / TAUGHT, of)
     taught = teach_index(store, before, asked, settings, here.folder / TAUGHT, of)
     parted = split([each.asked for each in taught], settings)
@@ -173,6 +174,21 @@ def _fitted(
     )
     _save(chosen, found, here.folder / MODEL)
     return found
+
+
+def _generated(
+    store: Store, asked: Sequence[Asked], settings: Settings, here: Work, of: Mapping[str, Any]
+) -> list[Asked]:
+    """Questions written for the documents, but for those that somebody asked."""
+    of = {**of, "generator": settings.generator, "generated": settings.generated, "seed": settings.seed}
+    forget_others(here.folder / GENERATED, of)
+    known = {each.text for each in asked}
+    written = generated_queries(store, settings, here.folder / GENERATED, of)
+    return [each for each in written if each.text not in known]
+
+
+def _hash_of(asked: Sequence[Asked]) -> str:
+    return hashlib.sha256(repr([(each.id, each.text, each.grades) for each in asked]).encode()).hexdigest()
 
 
 def _start(store: Store, folder: Path) -> str:

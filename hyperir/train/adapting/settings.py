@@ -58,6 +58,8 @@ class Settings(Config):
         candidates: documents that the teacher scores for a query.
         asked: queries that people asked, at most; of more so many are drawn.
         made: queries made of the documents, at most: titles and spans.
+        generator: a model that writes questions for documents (doc2query), a folder or hub id; None writes none.
+        generated: documents that it writes a question for, at most: it takes the longest of all.
         held_documents: shares of the documents kept from training: for the test, and for validation.
         held_queries: the same of the queries about the other documents.
         measure: decides; a name of ir_measures.
@@ -81,6 +83,8 @@ class Settings(Config):
     candidates: int = Field(default=32, ge=2)
     asked: int = Field(default=10_000, ge=1)
     made: int = Field(default=6000, ge=0)
+    generator: str | None = None
+    generated: int = Field(default=1000, ge=1)
     held_documents: tuple[float, float] = (0.15, 0.1)
     held_queries: tuple[float, float] = (0.2, 0.1)
     measure: str = "nDCG@10"

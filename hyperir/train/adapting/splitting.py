@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from hyperir.core.errors import InputError
-from hyperir.train.adapting.asked import Asked
+from hyperir.train.adapting.asked import NAMES, Asked
 from hyperir.train.adapting.settings import Settings
 
 __all__ = ["LEAST", "Held", "Split", "is_held", "split"]
@@ -72,15 +72,15 @@ def is_held(id_: str, settings: Settings) -> str:
 def split(asked: Iterable[Asked], settings: Settings) -> Split:
     """Put every query into its part. All of them know documents that answer them.
 
-    The queries of judges test where there are any, else those of a log, else those made of documents. The others are
-    learned from, as far as they are not about held documents.
+    The queries of judges test where there are any, else those of a log, else those that a model wrote, else those made
+    of documents. The others are learned from, as far as they are not about held documents.
 
     Raises:
         InputError: there are too few; says how few.
     """
     asked = list(asked)
     kinds = {each.kind for each in asked}
-    testing = next((kind for kind in ("judged", "log", "made") if kind in kinds), "made")
+    testing = next((kind for kind in ("judged", "log", "generated", "made") if kind in kinds), "made")
     learned: list[Asked] = []
     parts = {name: Held() for name in ("validation", "validation new", "test", "test new")}
     for each in asked:
@@ -108,10 +108,9 @@ def split(asked: Iterable[Asked], settings: Settings) -> Split:
 def _check(learned: list[Asked], parts: Mapping[str, Held], kind: str, settings: Settings) -> None:
     few = {name: len(held) for name, held in parts.items() if len(held) < LEAST}
     if few or len(learned) < settings.batch:
-        what = {"judged": "judged queries", "log": "queries of the log", "made": "queries made of the documents"}[kind]
         counts = ", ".join(f"{name} {len(held)}" for name, held in parts.items())
         raise InputError(
-            f"there are too few {what} to learn from some and to test on others",
+            f"there are too few {NAMES[kind]} to learn from some and to test on others",
             expected=f"{settings.batch} to learn from and {LEAST} for each other part: some {10 * LEAST} in all",
             got=f"{len(learned)} to learn from; {counts}",
             fix="give more queries; or, where judgements are few, adapt without them: texts make queries of themselves",

@@ -14,6 +14,7 @@ from torch import nn
 from hyperir.core.errors import ModelError
 from hyperir.core.types import Row
 from hyperir.encode.texts import document_text, query_text
+from hyperir.encode.transformer import silence
 
 __all__ = ["CrossEncoder", "hash_of"]
 
@@ -36,10 +37,13 @@ class CrossEncoder:
         from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
         try:
-            model = AutoModelForSequenceClassification.from_pretrained(
-                folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
-            )
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+            with silence():
+                model = AutoModelForSequenceClassification.from_pretrained(
+                    folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
+                )
+                self._tokenizer: Any = AutoTokenizer.from_pretrained(
+                    folder, trust_remote_code=False, local_files_only=True
+                )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(f"{folder} cannot be read as a cross-encoder", got=str(error).split("\n")[0]) from error
         if model.config.num_labels not in (1, 2):
