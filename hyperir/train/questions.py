@@ -49,7 +49,7 @@ class QuestionWriter:
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
                 f"{name} cannot be read as a model that writes questions",
-                expected="a sequence-to-sequence model, such as doc2query/msmarco-t5-base-v1",
+                expected="a sequence-to-sequence model with safetensors, such as those of doc2query",
                 got=str(error).split("\n")[0],
             ) from error
         self._model: Any = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
