@@ -30,6 +30,8 @@ def adapt(
     learn: Annotated[
         str | None, typer.Option(help="head: the function; all: the query encoder as well. all for inner products.")
     ] = None,
+    width: Annotated[int | None, typer.Option(min=1, help="Documents of so many numbers, in a new index,")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="which goes here.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of training, for each rate.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="A learning rate; of several validation chooses.")] = None,
     asked: Annotated[int | None, typer.Option(min=1, help="Of --queries at most so many.")] = None,
@@ -72,6 +74,7 @@ def adapt(
         "relevance": relevance,
         "form": None if form is None else strategy_of(form),
         "learn": learn,
+        "width": width,
         "steps": steps,
         "rates": tuple(rate) if rate else None,
         "asked": asked,
@@ -89,6 +92,7 @@ def adapt(
         keep=not only_test,
         work=work,
         wait=wait,
+        output=output,
     )
     if as_json:
         print_json(found.as_dict())

@@ -45,6 +45,9 @@ class Cache:
         backbone = encoder.backbone
         made_by = backbone.tokenizer.identity() if what == "tokens" else backbone.fingerprint
         digest = hashlib.sha256(f"{what}\n{encoder.config.model_dump_json()}\n{made_by}\n".encode())
+        for part in encoder.parts.values() if what != "tokens" else ():
+            for weights in part.state_dict().values():
+                digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
         for text in texts:
             own = as_text(text).encode("utf-8", "surrogatepass")
             digest.update(len(own).to_bytes(8, "little") + own)

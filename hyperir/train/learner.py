@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from hyperir.core.docs import Multi
 from hyperir.core.errors import InputError
@@ -23,6 +23,8 @@ from hyperir.train.partial import add_lora, freeze
 from hyperir.train.recipe import ModelRecipe, Recipe
 
 __all__ = ["build_model", "open_documents"]
+
+SAMPLE = 10_000  # documents that principal components are of
 
 
 def build_model(recipe: Recipe) -> Model:
@@ -54,7 +56,7 @@ def build_model(recipe: Recipe) -> Model:
             if any(parameter.requires_grad for parameter in backbone.parameters()):
                 add_lora(backbone, recipe.regime.lora, recipe.seed + place)
     if document.project != start.document.config.project or recipe.model.project is not None:
-        _start_projections(model, recipe.seed)
+        _start_projections(model, recipe)
     if model.kind == "multi":
         _check_multi(recipe)
     if not any(parameter.requires_grad for parameter in model.parameters()):
@@ -127,14 +129,29 @@ def _own_queries(recipe: Recipe) -> bool:
     return recipe.model.separate or (recipe.regime.index is not None and recipe.regime.queries == "all")
 
 
-def _start_projections(model: Model, seed: int) -> None:
-    """The same random rotation on both sides, cut to the wanted width: inner products begin about as they were."""
+def _start_projections(model: Model, recipe: Recipe) -> None:
+    """The same rotation on both sides, cut to the wanted width, so that inner products begin about as they were.
+
+    Of an index's vectors it is to their principal components, which loses least; else a random one.
+    """
     for side in (model.document, model.query):
         assert side.projection is not None
         narrow, wide = side.projection.weight.shape
-        drawn = torch.randn(wide, wide, generator=torch.Generator().manual_seed(seed))
+        if recipe.regime.index is None:
+            drawn = torch.randn(wide, wide, generator=torch.Generator().manual_seed(recipe.seed))
+            rotation = torch.linalg.qr(drawn).Q
+        else:
+            rotation = _components(Store.open(recipe.regime.index))
         with torch.no_grad():
-            side.projection.weight.copy_(torch.linalg.qr(drawn).Q[:narrow])
+            side.projection.weight.copy_(rotation[:narrow])
+
+
+def _components(store: Store) -> Tensor:
+    """(D, D) directions in which the index's vectors are longest, the longest first; of a sample of a large one."""
+    rows = torch.arange(store.commit.stored) if store.alive is None else store.alive.nonzero()[:, 0]
+    vectors = store.docs[rows[:: -(-len(rows) // SAMPLE)]].vectors.double()
+    directions: Tensor = torch.linalg.eigh(vectors.T @ vectors).eigenvectors
+    return directions.T.flip(0).float()
 
 
 def _side(

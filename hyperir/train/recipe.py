@@ -50,7 +50,8 @@ class ModelRecipe(Config):
         start: the model to start from, whatever `hyperir.load` takes.
         relevance: a member of `RELEVANCE` whose weights are drawn anew; None keeps the start's.
         separate: queries get a transformer of their own, a copy at the start; for trained documents.
-        project: D of narrower document vectors, by a linear map that is learned; None keeps the width.
+        project: D of narrower document vectors, by a linear map that is learned, from an index's principal components
+            or a random rotation; None keeps the width. The queries' own map learns where their transformer does.
         query_length: tokens of a query, at most; None keeps the start's.
         document_length: tokens of a document, at most; None keeps the start's.
         dropout: of the transformers; None keeps theirs.
@@ -169,7 +170,8 @@ class OptimizerRecipe(Config):
     Args:
         encoder_rate: learning rate of the transformers.
         head_rate: learning rate of everything else: relevance function, projection, losses' own parameters.
-        linear_rate: of the head that moves the query's vector beside a q-net (`linear: written`); None is `head_rate`.
+        linear_rate: of the head that moves the query's vector beside a q-net (`linear: written`), and of the projection
+            of narrower vectors; None is `head_rate`.
         weight_decay: of matrices; biases, norms and single numbers have none.
         schedule: of both rates after the warm-up.
         warmup: steps from nothing to the full rates; below 1 a share of all steps.

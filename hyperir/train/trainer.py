@@ -244,13 +244,16 @@ def put_back(module: nn.Module, stored: Mapping[str, Tensor], losses: Collection
                 value.copy_(stored[name])
 
 
+MOVING = (".linear_head.", ".projection.")  # parts that move vectors, beside those that write networks
+
+
 def groups(retriever: Retriever, recipe: OptimizerRecipe) -> list[dict[str, Any]]:
     """Parameters with their rates: transformers or not, decaying or not."""
     found: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in retriever.named_parameters():
         if parameter.requires_grad:
             rate = recipe.encoder_rate if ".backbone." in name else recipe.head_rate
-            if ".linear_head." in name and recipe.linear_rate is not None:
+            if any(part in name for part in MOVING) and recipe.linear_rate is not None:
                 rate = recipe.linear_rate
             decay = recipe.weight_decay if parameter.dim() > 1 else 0.0
             found.setdefault((rate, decay), []).append(parameter)

@@ -110,3 +110,14 @@ def test_cells_of_kept_states_are_those_of_the_encoder():
         torch.testing.assert_close(getattr(kept.cells, name), getattr(expected.cells, name))
     counted = expected.cells.weights > 0
     assert (kept.cells.places[counted] == expected.cells.places[counted]).all()
+
+
+def test_states_of_another_projection_are_others(tmp_path):
+    """Narrow vectors are kept with the states, and two trainings need not start from the same projection."""
+    side = make_model(document={"project": 4}, query={"project": 4}).query
+    cache = Cache(tmp_path)
+    before = {what: cache.key(side, ["fox"], str, what) for what in ("tokens", "states")}
+    torch.nn.init.ones_(side.projection.weight)
+    after = {what: cache.key(side, ["fox"], str, what) for what in ("tokens", "states")}
+    assert before["tokens"] == after["tokens"]
+    assert before["states"] != after["states"]

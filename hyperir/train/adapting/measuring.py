@@ -86,7 +86,7 @@ def measure(
         reader: of the queries.
         what: for the bar.
     """
-    exact = STRATEGIES.build("exact", docs=field.docs)
+    exact = STRATEGIES.build("exact", docs=_as_read(model, field.docs))
     run: dict[str, dict[str, float]] = {}
     ids = list(held.queries)
     with Progress(what, len(ids), "queries") as bar:
@@ -99,3 +99,11 @@ def measure(
                 run[query] = {id_: score for id_, score in found if id_ not in held.ignored[query]}
             bar.advance(len(some))
     return evaluate(held.qrels, run, list(measures))
+
+
+def _as_read(model: Model, docs: Dense) -> Dense:
+    """Documents in the width that a model reads: an index's wide vectors as it projects them."""
+    if model.document.projection is None or docs.vectors.shape[-1] == model.width:
+        return docs
+    with torch.no_grad():
+        return Dense(model.document.projection(docs.vectors))

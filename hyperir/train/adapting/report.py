@@ -69,6 +69,7 @@ class Adaptation:
         reason: why, or why not.
         seconds: in all, those of calls that were stopped included.
         folder: of the new model; None where it is gone.
+        whole: of narrower documents, the measure on both tests with all numbers of a vector.
     """
 
     index: str
@@ -89,6 +90,7 @@ class Adaptation:
     reason: str
     seconds: float
     folder: Path | None = None
+    whole: tuple[float, float] | None = None
 
     @property
     def gained(self) -> bool:
@@ -103,13 +105,14 @@ class Adaptation:
     def of(cls, values: Mapping[str, Any]) -> Adaptation:
         """What `as_dict` gave."""
         rows = {name: Row(**values[name]) for name in ("held_out_queries", "held_out_documents")}
-        folder = values["folder"]
+        folder, whole = values["folder"], values["whole"]
         return cls(
             **{
                 **values,
                 **rows,
                 "teacher": tuple(values["teacher"]),
                 "folder": None if folder is None else Path(folder),
+                "whole": None if whole is None else tuple(whole),
             }
         )
 
@@ -125,6 +128,8 @@ class Adaptation:
         for name, row in rows.items():
             before, after = row.before[self.measure], row.after[self.measure]
             lines.append(f"{name:<20} {row.queries:>6,} {before:>8.4f} {after:>8.4f} {_p(row.p):>7}")
+        if self.whole is not None:
+            lines.append(f"With all numbers of a vector {self.whole[0]:.4f} and {self.whole[1]:.4f}.")
         return "\n".join([*lines, self.reason])
 
 

@@ -18,6 +18,7 @@ from hyperir.search.fingerprint import check_fingerprint
 from hyperir.search.fitted import keep as keep_with
 from hyperir.train.adapting.asked import GENERATED, Asked, generated_queries, made_queries, read_asked
 from hyperir.train.adapting.measuring import Field, Reader, measure
+from hyperir.train.adapting.narrowing import check_narrow, cut_alone, model_of, write_index
 from hyperir.train.adapting.report import Adaptation, refusal, row_of
 from hyperir.train.adapting.settings import Settings
 from hyperir.train.adapting.splitting import split
@@ -48,6 +49,7 @@ def adapt(
     keep: bool = True,
     work: str | Path | None = None,
     wait: float = 0.0,
+    output: str | Path | None = None,
 ) -> Adaptation:
     """Fit the relevance function of an index to its collection; the documents' vectors stay as they are.
 
@@ -63,6 +65,8 @@ def adapt(
         work: a folder to work in, which stays; None takes one beside the index and removes it in the end. With other
             settings in the same folder, what a teacher said of the same queries is used again.
         wait: seconds, where another process writes the index.
+        output: with `width`, the new index of narrower documents; its model goes beside it. It is written where the
+            learned function is better than the inner product over as many principal components. The index stays.
 
     Returns:
         what was gained, with its tests, and whether it is kept.
@@ -75,6 +79,8 @@ def adapt(
     check_measures([chosen.measure])
     store = Store.open(index)
     _check(store)
+    narrow = None if output is None else Path(output).expanduser()
+    check_narrow(store, chosen, narrow)
     asked = read_asked(store, chosen)
     asked += made_queries(store, chosen, asked)
     if not asked and chosen.generator is None:
@@ -95,7 +101,7 @@ def adapt(
         found = Adaptation.of(found.as_dict() | {"seconds": here.seconds})
         done.write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
     found = Adaptation.of(json.loads(done.read_text(encoding="utf-8")))
-    found = _decided(store, found, here.folder / MODEL, keep, wait)
+    found = _decided(store, found, here.folder / MODEL, keep, wait, narrow)
     if work is None and (keep or not found.gained):
         here.remove()
         found = Adaptation.of(found.as_dict() | {"folder": None})
@@ -140,7 +146,12 @@ def _fitted(
     tried = recipes(store, start_of(before, settings, here.folder), temperature, settings, here.folder)
     needed = [id_ for held in parted.parts.values() for grades in held.qrels.values() for id_ in grades]
     field = Field.of(store, needed, settings.seed)
-    reader = Reader(same=settings.learn == "head")
+    reader, whole = Reader(same=settings.learn == "head"), None
+    if settings.width is not None:
+        parts = [parted.parts[part] for part in ("test", "test new")]
+        wide = [measure(before, part, field, [settings.measure], Reader(same=False)) for part in parts]
+        whole = (wide[0].mean(settings.measure), wide[1].mean(settings.measure))
+        before = cut_alone(next(iter(tried.values())))
     chosen = choose(tried, before, parted, field, settings, reader)
     measures = list(dict.fromkeys([settings.measure, *MEASURES]))
     rows = [
@@ -171,6 +182,7 @@ def _fitted(
         reason=why,
         seconds=0.0,
         folder=here.folder / MODEL,
+        whole=whole,
     )
     _save(chosen, found, here.folder / MODEL)
     return found
@@ -221,11 +233,15 @@ def _save(chosen: Chosen, found: Adaptation, folder: Path) -> None:
     (record / "adapt.json").write_text(json.dumps(found.as_dict(), indent=2) + "\n", encoding="utf-8")
 
 
-def _decided(store: Store, found: Adaptation, folder: Path, keep: bool, wait: float) -> Adaptation:
+def _decided(store: Store, found: Adaptation, folder: Path, keep: bool, wait: float, narrow: Path | None) -> Adaptation:
     if not found.gained:
         return Adaptation.of(found.as_dict() | {"reason": f"Not kept: {found.reason}. Searches go on as before."})
     if not keep:
         return Adaptation.of(found.as_dict() | {"reason": f"It is better, and stays in {folder}: nothing was kept."})
+    if narrow is not None:
+        write_index(store, folder, narrow)
+        reason = f"Written: {narrow}, whose model is {model_of(narrow)}. {store.path} is as it was."
+        return Adaptation.of(found.as_dict() | {"kept": True, "reason": reason})
     row = found.held_out_queries
     told = f"adapted: {found.measure} {row.before[found.measure]:.3f} -> {row.after[found.measure]:.3f}"
     keep_with(store, folder, f"{told} on {row.queries:,} held-out queries", wait=wait)

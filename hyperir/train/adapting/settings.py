@@ -49,6 +49,8 @@ class Settings(Config):
             "shared".
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
             None is "all" where the index has the inner product and "dot" is learned, which gains most, else "head".
+        width: D of narrower documents, for a new index: their vectors are cut to principal components by a map that
+            learns, and "hyper" is what reads them if no `relevance` is said. None keeps the index's.
         steps: of training, for each rate.
         rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.
         linear_rate: of the query's vector beside a q-net, which wants a higher one than the network; for documents of
@@ -75,6 +77,7 @@ class Settings(Config):
     relevance: Literal["hyper", "dot"] | None = None
     form: Annotated[SerializeAsAny[Config], BeforeValidator(form_of)] | None = None
     learn: Literal["head", "all"] | None = None
+    width: int | None = Field(default=None, ge=1)
     steps: int = Field(default=300, ge=1)
     rates: tuple[float, ...] | None = None
     linear_rate: float = Field(default=1e-3, ge=0)

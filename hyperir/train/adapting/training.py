@@ -57,6 +57,10 @@ def settled(start: Model, settings: Settings) -> Settings:
 
     Where that is an inner product alone, the query encoder is tuned; what has a function of its own goes on with it.
     """
+    if settings.width is not None:
+        return settings.model_copy(
+            update={"relevance": settings.relevance or "hyper", "learn": settings.learn or "head"}
+        )
     relevance, goes_on = settings.relevance, start.relevance_config.model_dump()["type"] in ("hyper", "hyper_words")
     if relevance is None and not goes_on:
         relevance = "dot" if settings.form is None else "hyper"
@@ -72,6 +76,13 @@ def relevance_of(start: Model, settings: Settings) -> dict[str, Any] | None:
             over documents that count words in cells.
     """
     before = start.relevance_config.model_dump()["type"]
+    if settings.width is not None and (before != "dot" or start.document.projection is not None):
+        raise InputError(
+            f"narrower documents are not learned from those of {start.name}",
+            expected="an inner product over vectors that nothing narrowed before",
+            got=before if start.document.projection is None else f"{before} over {start.width} numbers",
+            fix="index the texts with a plain bi-encoder, such as all-MiniLM-L6-v2",
+        )
     if before == "hyper_words":
         return _over_words(start, settings)
     if settings.relevance != "dot" and settings.form is None and before == "hyper":
@@ -190,7 +201,7 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
     values = {
         "seed": settings.seed,
         "data": {"type": "ranked", "source": str(folder / "learn.jsonl")},
-        "model": {"start": start, "relevance": relevance, "dropout": 0.0},
+        "model": {"start": start, "relevance": relevance, "dropout": 0.0, "project": settings.width},
         "regime": {"index": str(store.path), "queries": settings.learn, "freeze": freeze},
         # Beside a teacher's scores of a query's own candidates only the others' answers count.
         "batch": {"queries": settings.batch, "items": ITEMS, "scored": "first" if settings.taught else "all"},
