@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from hyperir.core.errors import ModelError
 from hyperir.core.types import Row
 from hyperir.encode.sources import HubOptions, locate
 from hyperir.encode.texts import document_text
 from hyperir.encode.transformer import silence
+from hyperir.train.pretrained import read_pretrained
 
 __all__ = ["QuestionWriter"]
 
@@ -35,24 +34,14 @@ class QuestionWriter:
     """
 
     def __init__(self, name: str | Path) -> None:
-        from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+        from transformers import AutoModelForSeq2SeqLM
 
-        folder = locate(str(name), HubOptions())
-        try:
-            with silence():
-                model = AutoModelForSeq2SeqLM.from_pretrained(
-                    folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
-                )
-                self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                    folder, trust_remote_code=False, local_files_only=True
-                )
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(
-                f"{name} cannot be read as a model that writes questions",
-                expected="a sequence-to-sequence model with safetensors, such as those of doc2query",
-                got=str(error).split("\n")[0],
-            ) from error
-        self._model: Any = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self._model, self._tokenizer = read_pretrained(
+            AutoModelForSeq2SeqLM,
+            locate(str(name), HubOptions()),
+            "a model that writes questions",
+            "a sequence-to-sequence model with safetensors, such as those of doc2query",
+        )
 
     @torch.inference_mode()
     def __call__(self, documents: Sequence[Row | str], seed: int) -> list[str]:

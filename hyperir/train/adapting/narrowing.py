@@ -18,13 +18,13 @@ from hyperir.train.adapting.settings import Settings
 from hyperir.train.learner import build_model
 from hyperir.train.recipe import Recipe
 
-__all__ = ["check_narrow", "cut_alone", "model_of", "write_index"]
+__all__ = ["checked_output", "cut_alone", "model_of", "write_index"]
 
 BLOCK = 50_000  # documents narrowed and written at once
 
 
-def check_narrow(store: Store, settings: Settings, output: Path | None) -> None:
-    """That a width and a new index are asked for together, and can be had.
+def checked_output(store: Store, settings: Settings, output: str | Path | None) -> Path | None:
+    """Where the new index goes, if a width is asked for, and can be had.
 
     Raises:
         InputError: says what does not fit.
@@ -35,14 +35,17 @@ def check_narrow(store: Store, settings: Settings, output: Path | None) -> None:
                 f"{output} is for documents of another width",
                 fix="say which: --width D; or leave -o out",
             )
-        return
+        return None
     if output is None:
         raise InputError(
             f"narrower documents do not fit into {store.path}, whose vectors stay as they are",
             expected="a new index for them",
             fix="-o NEW.index",
         )
-    for path in (output, model_of(output)):
+    if "://" in str(output):
+        raise InputError("narrower documents are written to a folder", expected="a path", got=str(output))
+    folder = Path(output).expanduser().absolute()
+    for path in (folder, model_of(folder)):
         if path.exists():
             raise InputError(f"{path} is there already", fix="name another -o NEW.index, or remove it")
     if settings.width >= store.width:
@@ -51,6 +54,7 @@ def check_narrow(store: Store, settings: Settings, output: Path | None) -> None:
             expected=f"1 to {store.width - 1}",
             got=f"width = {settings.width}",
         )
+    return folder
 
 
 def model_of(output: Path) -> Path:

@@ -105,7 +105,7 @@ class Adaptation:
     def of(cls, values: Mapping[str, Any]) -> Adaptation:
         """What `as_dict` gave."""
         rows = {name: Row(**values[name]) for name in ("held_out_queries", "held_out_documents")}
-        folder, whole = values["folder"], values["whole"]
+        folder, whole = values["folder"], values.get("whole")
         return cls(
             **{
                 **values,

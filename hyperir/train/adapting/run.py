@@ -18,7 +18,7 @@ from hyperir.search.fingerprint import check_fingerprint
 from hyperir.search.fitted import keep as keep_with
 from hyperir.train.adapting.asked import GENERATED, Asked, generated_queries, made_queries, read_asked
 from hyperir.train.adapting.measuring import Field, Reader, measure
-from hyperir.train.adapting.narrowing import check_narrow, cut_alone, model_of, write_index
+from hyperir.train.adapting.narrowing import checked_output, cut_alone, model_of, write_index
 from hyperir.train.adapting.report import Adaptation, refusal, row_of
 from hyperir.train.adapting.settings import Settings
 from hyperir.train.adapting.splitting import split
@@ -79,8 +79,7 @@ def adapt(
     check_measures([chosen.measure])
     store = Store.open(index)
     _check(store)
-    narrow = None if output is None else Path(output).expanduser()
-    check_narrow(store, chosen, narrow)
+    narrow = checked_output(store, chosen, output)
     asked = read_asked(store, chosen)
     asked += made_queries(store, chosen, asked)
     if not asked and chosen.generator is None:

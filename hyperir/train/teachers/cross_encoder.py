@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -14,7 +13,7 @@ from torch import nn
 from hyperir.core.errors import ModelError
 from hyperir.core.types import Row
 from hyperir.encode.texts import document_text, query_text
-from hyperir.encode.transformer import silence
+from hyperir.train.pretrained import read_pretrained
 
 __all__ = ["CrossEncoder", "hash_of"]
 
@@ -34,25 +33,18 @@ class CrossEncoder:
     """
 
     def __init__(self, folder: Path, *, batch_size: int = 32, max_length: int | None = None) -> None:
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
+        from transformers import AutoModelForSequenceClassification
 
-        try:
-            with silence():
-                model = AutoModelForSequenceClassification.from_pretrained(
-                    folder, use_safetensors=True, trust_remote_code=False, local_files_only=True
-                )
-                self._tokenizer: Any = AutoTokenizer.from_pretrained(
-                    folder, trust_remote_code=False, local_files_only=True
-                )
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"{folder} cannot be read as a cross-encoder", got=str(error).split("\n")[0]) from error
+        model, self._tokenizer = read_pretrained(
+            AutoModelForSequenceClassification, folder, "a cross-encoder", "a sequence classifier with safetensors"
+        )
         if model.config.num_labels not in (1, 2):
             raise ModelError(
                 f"the classifier in {folder} is no cross-encoder for ranking",
                 expected="1 or 2 outputs",
                 got=str(model.config.num_labels),
             )
-        self._model: nn.Module = model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
+        self._model: nn.Module = model
         longest = min(getattr(model.config, "max_position_embeddings", MOST), self._tokenizer.model_max_length, MOST)
         self._length = longest if max_length is None else min(max_length, longest)
         self._batch = batch_size
