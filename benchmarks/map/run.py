@@ -4,7 +4,7 @@
         [--forms FORM ...]
 
 WORK holds vectors, computed once, and results.jsonl; a run that is in there is not done again. `page.py` makes tables
-and pictures of it. Some four hours on one core.
+and pictures of it. Some six hours on one core.
 """
 
 import argparse

@@ -114,3 +114,14 @@ def test_what_cannot_be_narrowed_is_said(made, tmp_path):
     hyperir.Index.create(tmp_path / "c.index", str(tmp_path / "model")).add(rows, show_progress=False)
     with pytest.raises(InputError, match=r"narrower documents are not learned(.|\n)*hyper_words"):
         hyperir.adapt(tmp_path / "c.index", narrow(made), work=tmp_path / "w", output=output)
+
+
+@pytest.mark.parametrize("changes", [{"relevance": "dot"}, {"learn": "all", "rates": (1e-3,)}])
+def test_other_functions_and_the_query_encoder_learn_over_narrow_documents(made, tmp_path, changes):
+    found = hyperir.adapt(
+        made / "my.index", narrow(made, **changes), keep=False, work=tmp_path / "w", output=tmp_path / "n"
+    )
+    assert found.held_out_queries.after["nDCG@10"] > found.held_out_queries.before["nDCG@10"]
+    model = hyperir.load(str(found.folder))
+    assert model.width == WIDTH
+    assert not (tmp_path / "n").exists(), "nothing is kept"
