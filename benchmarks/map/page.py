@@ -177,7 +177,8 @@ def collect(kept, root, work):
                 for seed, name in enumerate(conditions.WORLDS)
             }
             kept["excluding"] = excluding(cells, made)
-    kept["regimes"] = {regime: kept["regimes"][regime] for regime in ORDER if regime in kept["regimes"]}
+    names = sorted(kept["regimes"], key=lambda regime: ORDER.index(regime) if regime in ORDER else len(ORDER))
+    kept["regimes"] = {regime: kept["regimes"][regime] for regime in names}
     for name in ADAPTED:
         file = work / f"{name.replace(', ', '-')}.md"
         if file.is_file():

@@ -134,16 +134,17 @@ def _start_projections(model: Model, recipe: Recipe) -> None:
 
     Of an index's vectors it is to their principal components, which loses least; else a random one.
     """
-    for side in (model.document, model.query):
-        assert side.projection is not None
-        narrow, wide = side.projection.weight.shape
-        if recipe.regime.index is None:
-            drawn = torch.randn(wide, wide, generator=torch.Generator().manual_seed(recipe.seed))
-            rotation = torch.linalg.qr(drawn).Q
-        else:
-            rotation = _components(Store.open(recipe.regime.index))
-        with torch.no_grad():
-            side.projection.weight.copy_(rotation[:narrow])
+    assert model.document.projection is not None
+    assert model.query.projection is not None
+    narrow, wide = model.document.projection.weight.shape
+    if recipe.regime.index is None:
+        drawn = torch.randn(wide, wide, generator=torch.Generator().manual_seed(recipe.seed))
+        rotation = torch.linalg.qr(drawn).Q
+    else:
+        rotation = _components(Store.open(recipe.regime.index))
+    with torch.no_grad():
+        for projection in (model.document.projection, model.query.projection):
+            projection.weight.copy_(rotation[:narrow])
 
 
 def _components(store: Store) -> Tensor:

@@ -61,7 +61,7 @@ class Settings(Config):
         asked: queries that people asked, at most; of more so many are drawn.
         made: queries made of the documents, at most: titles and spans.
         generator: a model that writes questions for documents (doc2query), a folder or hub id; None writes none.
-        generated: documents that it writes a question for, at most: it takes the longest of all.
+        generated: documents that it writes a question for, at most; each is written token by token.
         held_documents: shares of the documents kept from training: for the test, and for validation.
         held_queries: the same of the queries about the other documents.
         measure: decides; a name of ir_measures.
