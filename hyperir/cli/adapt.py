@@ -31,7 +31,7 @@ def adapt(
         str | None, typer.Option(help="head: the function; all: the query encoder as well. all for inner products.")
     ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Documents of so many numbers, in a new index,")] = None,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="which goes here.")] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", help="which goes here.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Of training, for each rate.")] = None,
     rate: Annotated[list[float] | None, typer.Option(help="A learning rate; of several validation chooses.")] = None,
     asked: Annotated[int | None, typer.Option(min=1, help="Of --queries at most so many.")] = None,
