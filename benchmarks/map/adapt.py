@@ -25,31 +25,50 @@ from hyperir.train.adapting.measuring import Field, Reader, measure
 from hyperir.train.adapting.splitting import Held
 
 COLLECTIONS = ("tldr-pages", "nl2bash", "scifact", "scitldr", "squad")
+NETWORK = {"relevance": "hyper", "learn": "head"}
 ARMS = {
     "inner product": {"relevance": "dot", "learn": "head"},
-    "q-net": {"relevance": "hyper", "learn": "head"},
+    "q-net": NETWORK,
+    "q-net, rows": NETWORK,
+    "q-net, 64-64": NETWORK,
     "query encoder": {"relevance": "dot", "learn": "all"},
     "q-net, encoder": {"relevance": "hyper", "learn": "all"},
 }
+OTHER = {  # forms beside the one of `--form`, that of "q-net"
+    "q-net, rows": {"type": "shared", "hidden": [256], "rows": True},
+    "q-net, 64-64": {"type": "mlp", "hidden": [64, 64]},
+}
+
+
+def network(args, results, seed, form):
+    """The network sweeps rates of its own, and its linear part learns as the inner product learned best."""
+    rate = {} if args.control else {"linear_rate": results["inner product"][seed]["adaptation"]["rate"]}
+    return form | rate | json.loads(args.network)
+
+
+def both(args, results, seed):
+    """The encoder at the rate that it learned best with alone, the network beside it at rates of its own."""
+    rate = results["query encoder"][seed]["adaptation"]["rate"]
+    return form_of(args) | json.loads(args.encoder) | {"encoder_rate": rate} | json.loads(args.network)
+
+
 OWN = {  # settings that an arm has besides
     "inner product": lambda args, results, seed: json.loads(args.inner),
-    # The network sweeps rates of its own, and its linear part learns as the inner product learned best.
-    "q-net": lambda args, results, seed: {
-        **form_of(args),
-        **({} if args.control else {"linear_rate": results["inner product"][seed]["adaptation"]["rate"]}),
-        **json.loads(args.network),
+    "q-net": lambda args, results, seed: network(args, results, seed, form_of(args)),
+    **{
+        arm: lambda args, results, seed, form=form: network(args, results, seed, {"form": form})
+        for arm, form in OTHER.items()
     },
     "query encoder": lambda args, results, seed: json.loads(args.encoder),
-    # At the rate that the encoder learned best with alone.
-    "q-net, encoder": lambda args, results, seed: {
-        **form_of(args),
-        **json.loads(args.encoder),
-        "rates": [results["query encoder"][seed]["adaptation"]["rate"]],
-    },
+    "q-net, encoder": both,
 }
 CONTROL = "before, control"
 PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"), ("before", CONTROL))
-TOGETHER = (("q-net", "inner product"), ("q-net", "query encoder"), ("q-net, encoder", "query encoder"))
+TOGETHER = (
+    *((arm, "inner product") for arm in ("q-net", *OTHER)),
+    ("q-net", "query encoder"),
+    ("q-net, encoder", "query encoder"),
+)
 PAIRS += TOGETHER  # these over all queries of all collections as well
 MEASURE = "nDCG@10"
 MEASURES = (MEASURE, "RR@10", "R@100")

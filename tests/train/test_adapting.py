@@ -362,6 +362,16 @@ def test_a_network_learns_no_faster_than_the_query_encoder_beside_it(made, tmp_p
     assert optimizer.encoder_rate == optimizer.head_rate == 1e-4
 
 
+def test_a_network_beside_the_query_encoder_sweeps_rates_of_its_own(made, tmp_path):
+    store = Store.open(made / "my.index")
+    settings = Settings(relevance="hyper", learn="all", rates=(1e-4, 3e-4), encoder_rate=2e-5)
+    tried = recipes(store, store.encoder.name, 0.05, settings, tmp_path)
+    assert {(one.optimizer.encoder_rate, one.optimizer.head_rate) for one in tried.values()} == {
+        (2e-5, 1e-4),
+        (2e-5, 3e-4),
+    }
+
+
 def test_a_q_net_goes_on_and_its_query_vector_learns_too(made, tmp_path):
     before = make_model({"type": "hyper", "linear": True, "qnet": form_of("mlp").model_dump()}, query_seed=3)
     before.save_pretrained(tmp_path / "model")

@@ -53,6 +53,7 @@ class Settings(Config):
             learns, and "hyper" is what reads them if no `relevance` is said. None keeps the index's.
         steps: of training, for each rate.
         rates: learning rates that are tried; validation chooses. None takes those usual for what is learned.
+        encoder_rate: of the query encoder, where it learns beside a function whose `rates` are others; None is theirs.
         linear_rate: of the query's vector beside a q-net, which wants a higher one than the network; for documents of
             length 1, and divided by theirs.
         shares: of the trained weights against those before, which validation chooses from as well.
@@ -80,6 +81,7 @@ class Settings(Config):
     width: int | None = Field(default=None, ge=1)
     steps: int = Field(default=300, ge=1)
     rates: tuple[float, ...] | None = None
+    encoder_rate: float | None = Field(default=None, ge=0)
     linear_rate: float = Field(default=1e-3, ge=0)
     shares: tuple[float, ...] = (1.0, 0.7, 0.4)
     batch: int = Field(default=32, ge=2)

@@ -222,6 +222,8 @@ def recipes(store: Store, start: str, temperature: float, settings: Settings, fo
         rates = {"encoder_rate": rate, "head_rate": rate, "linear_rate": settings.linear_rate / length}
         if words:  # their weights are no network: they learn as a query's vector does, and faster than the encoder
             rates |= {"linear_rate": rate} if settings.learn == "head" else {"head_rate": WEIGHTS * rate}
+        if settings.encoder_rate is not None:
+            rates |= {"encoder_rate": settings.encoder_rate, "head_rate": rate}
         made[rate] = Recipe.parse(values | {"output": str(folder / f"rate-{place}"), "optimizer": rates})
     return made
 
