@@ -45,13 +45,14 @@ class Student(nn.Module):
     The maps start as the identity, or as the principal components. Every form has them, so that an inner product can
     learn as well. Of documents of several vectors they are of tokens, and what they make has length 1, as ColBERT's;
     a function of one vector gets an attention pool of them, by a learned vector that starts at zero, so as their mean.
+    Where every document has as many, (N, K, C), a function of one vector scores each, and the best is the document's.
     """
 
     def __init__(self, world, relevance, width):
         super().__init__()
         self.counts, several = relevance["type"] == "hyper_words", isinstance(world.docs, Multi)
         self.several = several and relevance["type"] in ("maxsim", "hyper_multi")
-        whole = world.docs.width if several else self.vectors(world).shape[1]
+        whole = world.docs.width if several else self.vectors(world).shape[-1]
         self.attend = nn.Parameter(torch.zeros(whole)) if several and not self.several else None
         self.narrow = nn.Linear(whole, width, bias=False) if width < whole else None
         self.query = nn.Linear(whole, width, bias=False)
@@ -59,7 +60,7 @@ class Student(nn.Module):
             if self.narrow is None:
                 nn.init.eye_(self.query.weight)
             else:
-                sample = world.docs.vectors[::100].float() if several else world.docs[world.usable]
+                sample = world.docs.vectors[::100].float() if several else world.docs[world.usable].flatten(0, -2)
                 best = torch.linalg.svd(sample[:4000], full_matrices=False).Vh[:width]
                 self.narrow.weight.copy_(best)
                 self.query.weight.copy_(best)
@@ -68,7 +69,7 @@ class Student(nn.Module):
         self.log_scale = nn.Parameter(torch.tensor(math.log(scale)))
 
     def vectors(self, world):
-        """(N, C): functions over words read them in cells, others in signs."""
+        """(N, C) or (N, K, C): functions over words read them in cells, others in signs."""
         return world.counted.docs if self.counts else world.docs
 
     def functions(self, world, numbers):
@@ -90,7 +91,15 @@ class Student(nn.Module):
             return Multi(vectors.indptr, normalize(wide if self.narrow is None else self.narrow(wide), dim=-1))
         if self.attend is not None:
             vectors = pooled(vectors, self.attend)
+        vectors = vectors.flatten(0, -2)
         return Dense(vectors if self.narrow is None else self.narrow(vectors))
+
+    def scores(self, world, numbers, docs):
+        """(questions, N), of what `documents` made."""
+        found = self.functions(world, numbers)(docs)
+        if isinstance(world.docs, Multi) or world.docs.ndim == 2:
+            return found
+        return found.unflatten(1, (-1, world.docs.shape[1])).amax(2)
 
 
 def pooled(docs, attend):
@@ -147,8 +156,8 @@ def _loss(student, world, task, batch, usable, draw):
     positives = np.array([draw.choice(world.relevant[n]) for n in numbers])
     hard = np.concatenate([draw.choice(rows, task.hard, replace=False) for rows in _best(task, world)[numbers]])
     rows = np.concatenate([positives, hard, draw.choice(usable, RANDOM, replace=False)])
-    scores = student.functions(world, numbers)(student.documents(student.vectors(world)[torch.from_numpy(rows)]))
-    scores = scores * student.log_scale.exp()
+    docs = student.documents(student.vectors(world)[torch.from_numpy(rows)])
+    scores = student.scores(world, numbers, docs) * student.log_scale.exp()
     own = torch.arange(len(batch))
     if task.loss == "labels":
         also = torch.from_numpy(np.stack([np.isin(rows, world.relevant[n]) for n in numbers]))
@@ -185,7 +194,7 @@ def measure(student, world, numbers, block=64):
     values = []
     for start in range(0, len(numbers), block):
         part = numbers[start : start + block]
-        scores = student.functions(world, part)(docs)
+        scores = student.scores(world, part, docs)
         values += ranks_of(scores, [world.relevant[n] for n in part], world.measure)
     return values
 

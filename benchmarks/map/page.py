@@ -38,6 +38,7 @@ ORDER = (  # of regimes in the picture
     "conditions",
     "conditions, words",
     "pools",
+    "spans",
     "several",
 )
 SEEN_AS = {"seen": "documents seen", "new": "new documents", "pairs": "unseen pairs", "words": "unseen words",

@@ -40,6 +40,7 @@ GENTLE = 1e-3  # of the maps: what suits the inner product's may be too much bes
 LIMITS = (1e-6, 0.3)  # of what is tried beyond those
 COLLECTIONS = ("squad", "tldr-pages")
 NARROW = (8, 16, 32, 64, 128)
+SPANS = 4  # of a document, a vector each
 
 
 def own(world):
@@ -136,6 +137,16 @@ def richer(root, work):
         yield name, world, Task("labels", own(world)), (world.docs.shape[1],), MAIN
 
 
+def spanned(root, work):
+    """Four vectors a document, the means of its quarters, and one function a question that takes the best; labels.
+
+    At 96 numbers each they are as many as one vector has.
+    """
+    for name, world, whole in several.worlds(root, work / "worlds", COLLECTIONS):
+        quarters = replace(world, docs=several.spans(whole.docs, SPANS))
+        yield name, quarters, Task("labels", own(world)), (96, 384), MAIN
+
+
 def shapes(root, work):
     """Widths and depths; labels."""
     world = collection(root, "tldr-pages", work / "worlds")
@@ -164,6 +175,7 @@ REGIMES = {
     "distilled": distilled,
     "pools": richer,
     "several": tokens,
+    "spans": spanned,
     "shapes": shapes,
     "shapes, narrow": narrow_shapes,
 }

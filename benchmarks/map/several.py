@@ -1,9 +1,10 @@
-"""A vector of every token of a document: all-MiniLM-L6-v2's token states, which a learned map narrows."""
+"""Several vectors a document: all-MiniLM-L6-v2's token states, each of them, or the means of some spans."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch.nn.functional import normalize
 
 import hyperir
 from benchmarks.map.world import MODEL, collection
@@ -18,6 +19,19 @@ def worlds(root, cache, names):
     for name in names:
         world = collection(root, name, cache)
         yield name, world, replace(world, docs=_tokens(world.texts, Path(cache) / f"{name}-tokens.pt"))
+
+
+def spans(docs, count):
+    """(N, count, C) unit vectors: means of a document's tokens in so many spans of equal length.
+
+    Of fewer tokens than spans some are in several.
+    """
+    parts = torch.arange(count)
+    lengths = docs.lengths[:, None]
+    first, last = parts * lengths // count, (parts * lengths + lengths + count - 1) // count
+    sums = torch.cat([torch.zeros(1, docs.width, dtype=torch.float64), docs.vectors.double().cumsum(0)])
+    starts = docs.indptr[:-1, None]
+    return normalize((sums[starts + last] - sums[starts + first]).float(), dim=-1)
 
 
 def _tokens(texts, file):

@@ -1,6 +1,7 @@
 """The map of docs/when-to-use.md over a made-up world: what chooses rates, what is compared, and with what."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,9 +9,9 @@ import torch
 from scipy.stats import ttest_rel
 from torch.nn.functional import normalize
 
-from benchmarks.map import page, run, teachers
-from benchmarks.map.fit import Task
-from benchmarks.map.forms import INNER
+from benchmarks.map import page, run, several, teachers
+from benchmarks.map.fit import Student, Task
+from benchmarks.map.forms import FORMS, INNER, MAIN
 from benchmarks.map.world import World, ranks_of
 from hyperir.core.docs import Multi, States
 
@@ -127,3 +128,30 @@ def test_the_strong_teacher_is_bm25_and_maxsim(world, tmp_path):
         torch.testing.assert_close(taught[question], expected, atol=1e-4, rtol=1e-4)
     torch.save(torch.zeros(1), tmp_path / "teacher.pt")
     assert teachers.strong(world, None, tmp_path / "teacher.pt").shape == (1,)  # it is asked once
+
+
+def test_spans_are_means_of_equal_parts_of_a_documents_tokens():
+    lengths = [1, 3, 4, 9, 128]
+    indptr = torch.tensor([0, *np.cumsum(lengths)])
+    docs = Multi(indptr, torch.randn(sum(lengths), WIDTH).half())
+    found = several.spans(docs, 4)
+    assert found.shape == (len(lengths), 4, WIDTH)
+    for row, (start, length) in enumerate(zip(indptr.tolist(), lengths, strict=False)):
+        for part in range(4):
+            places = range(start + part * length // 4, start + -(-(part + 1) * length // 4))
+            expected = torch.stack([docs.vectors[place].float() for place in places]).mean(0)
+            torch.testing.assert_close(found[row, part], normalize(expected, dim=0))
+
+
+@pytest.mark.parametrize("form", MAIN)
+def test_of_several_vectors_a_document_has_the_best_score(world, form):
+    draw = torch.Generator().manual_seed(4)
+    whole = replace(world, docs=normalize(torch.randn(DOCUMENTS, 3, WIDTH, generator=draw), dim=-1))
+    student, numbers = Student(whole, FORMS[form], WIDTH // 2), whole.tests["new"]
+    with torch.no_grad():
+        found = student.scores(whole, numbers, student.documents(whole.docs))
+        each = []
+        for part in range(3):
+            alone = replace(world, docs=whole.docs[:, part])
+            each.append(student.scores(alone, numbers, student.documents(alone.docs)))
+    torch.testing.assert_close(found, torch.stack(each).amax(0))
