@@ -41,15 +41,22 @@ OTHER = {  # forms beside the one of `--form`, that of "q-net"
 
 
 def network(args, results, seed, form):
-    """The network sweeps rates of its own, and its linear part learns as the inner product learned best."""
-    rate = {} if args.control else {"linear_rate": results["inner product"][seed]["adaptation"]["rate"]}
+    """The network sweeps rates of its own, and its linear part learns as the inner product learned best, if it did."""
+    known = "inner product" in results and not args.control
+    rate = {"linear_rate": results["inner product"][seed]["adaptation"]["rate"]} if known else {}
     return form | rate | json.loads(args.network)
 
 
 def both(args, results, seed):
-    """The encoder at the rate that it learned best with alone, the network beside it at rates of its own."""
+    """The encoder at the rate that it learned best with alone, the network beside it at rates of its own.
+
+    Where the encoder did not learn alone, its rates are swept, and what is beside it follows them.
+    """
+    own = form_of(args) | json.loads(args.encoder)
+    if "query encoder" not in results:
+        return own
     rate = results["query encoder"][seed]["adaptation"]["rate"]
-    return form_of(args) | json.loads(args.encoder) | {"encoder_rate": rate} | json.loads(args.network)
+    return own | {"encoder_rate": rate} | json.loads(args.network)
 
 
 OWN = {  # settings that an arm has besides
@@ -63,11 +70,15 @@ OWN = {  # settings that an arm has besides
     "q-net, encoder": both,
 }
 CONTROL = "before, control"
-PAIRS = (("q-net", "before"), ("inner product", "before"), ("query encoder", "before"), ("before", CONTROL))
+PAIRS = (
+    *((arm, "before") for arm in ("q-net", "inner product", "query encoder", "q-net, encoder")),
+    ("before", CONTROL),
+)
 TOGETHER = (
     *((arm, "inner product") for arm in ("q-net", *OTHER)),
     ("q-net", "query encoder"),
     ("q-net, encoder", "query encoder"),
+    ("q-net, encoder", "q-net"),
 )
 PAIRS += TOGETHER  # these over all queries of all collections as well
 MEASURE = "nDCG@10"

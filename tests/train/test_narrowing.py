@@ -13,6 +13,7 @@ from hyperir.core.errors import InputError
 from hyperir.core.progress import Progress
 from hyperir.encode.hybrid import with_words
 from hyperir.index.store import Store
+from hyperir.train.adapting import narrowing
 from hyperir.train.adapting.narrowing import cut_alone
 from hyperir.train.adapting.settings import Settings
 from hyperir.train.adapting.training import recipes, settled
@@ -95,6 +96,32 @@ def test_nothing_is_written_where_nothing_is_gained(made, tmp_path):
     assert not found.kept
     assert found.held_out_queries.before == pytest.approx(found.held_out_queries.after)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["w"]
+
+
+@pytest.mark.parametrize("block", [2, 50_000])
+def test_a_new_index_that_was_interrupted_is_written_by_the_same_call(written, made, tmp_path, monkeypatch, block):
+    folder, add, output = written[0].with_name("work"), hyperir.Index.add, tmp_path / "n.index"
+    calls = []
+
+    def stopped(self, *args, **options):
+        calls.append(self)
+        if len(calls) == 2 or block > 2:
+            raise KeyboardInterrupt
+        return add(self, *args, **options)
+
+    monkeypatch.setattr(narrowing, "BLOCK", block)
+    monkeypatch.setattr(hyperir.Index, "add", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        hyperir.adapt(made / "my.index", narrow(made), work=folder, output=output)
+    assert not output.exists()
+    monkeypatch.setattr(hyperir.Index, "add", add)
+    found = hyperir.adapt(made / "my.index", narrow(made), work=folder, output=output)
+    assert found.kept
+    assert len(Store.open(output)) == len(Store.open(made / "my.index"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.index", "n.index.model"]
+    output.rename(tmp_path / "m.index")
+    with pytest.raises(InputError, match=r"n\.index\.model is there already"):
+        hyperir.adapt(made / "my.index", narrow(made), work=folder, output=output)
 
 
 def test_what_cannot_be_narrowed_is_said(made, tmp_path):

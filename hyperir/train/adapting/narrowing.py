@@ -46,7 +46,7 @@ def checked_output(store: Store, settings: Settings, output: str | Path | None) 
         raise InputError("narrower documents are written to a folder", expected="a path", got=str(output))
     folder = Path(output).expanduser().absolute()
     for path in (folder, model_of(folder)):
-        if path.exists():
+        if path.exists() and (path == folder or not _partial(folder).exists()):
             raise InputError(f"{path} is there already", fix="name another -o NEW.index, or remove it")
     if settings.width >= store.width:
         raise InputError(
@@ -62,6 +62,11 @@ def model_of(output: Path) -> Path:
     return output.with_name(f"{output.name}.model")
 
 
+def _partial(output: Path) -> Path:
+    """A folder that is there while a new index is written: a model without its index is of a call that did not end."""
+    return output.with_name(f".{output.name}.writing")
+
+
 def cut_alone(recipe: Recipe) -> Model:
     """What narrowing alone gives: the index's principal components under the inner product."""
     dot = recipe.model.model_copy(update={"relevance": RELEVANCE.parse("dot")})
@@ -74,11 +79,14 @@ def write_index(store: Store, folder: Path, output: Path) -> None:
     Args:
         store: the wide one.
         folder: the model that narrows.
-        output: neither this nor its model may be there. The index comes whole or not at all.
+        output: neither this nor its model may be there, but for the model of a call that was interrupted. The index
+            comes whole or not at all.
     """
-    shutil.copytree(folder, model_of(output))
-    made = output.with_name(f"{output.name}.new")
+    made = _partial(output) / output.name
     shutil.rmtree(made, ignore_errors=True)
+    made.parent.mkdir(exist_ok=True)
+    shutil.rmtree(model_of(output), ignore_errors=True)
+    shutil.copytree(folder, model_of(output))
     model = load_network(str(model_of(output)))
     index, projection = Index.create(made, model, dtype=store.dtype), model.document.projection
     assert projection is not None, "it narrows"
@@ -90,3 +98,4 @@ def write_index(store: Store, folder: Path, output: Path) -> None:
             index.add(store.rows(some), vectors=narrow, show_progress=False)
             bar.advance(len(some))
     made.rename(output)
+    made.parent.rmdir()
