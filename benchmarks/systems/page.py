@@ -196,7 +196,8 @@ def draw(results, systems, collections, path):
         axes.plot(x, y, "o", markersize=8, color=COLOURS[KINDS[system]])
     for system, (x, y) in labels(points, LINE * (high - low)).items():
         left = points[system][0] < NARROW
-        arrow = {"arrowstyle": "-", "color": "#b0b0b0", "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
+        line = {"arrowstyle": "-", "color": "#b0b0b0", "linewidth": 0.7, "shrinkA": 1, "shrinkB": 4}
+        arrow = line | {"relpos": (float(left), 0.5)}  # from the name's end, across no other
         side = "right" if left else "left"
         axes.annotate(system, points[system], (x, y), ha=side, va="center", fontsize=9, arrowprops=arrow)
     axes.set_xscale("log")

@@ -71,7 +71,7 @@ class Bar(TrainerCallback):
         self._bar.tell(f"{self._loss} {self._measures}")
         if not sys.stderr.isatty():
             left = self._bar.left()
-            time_left = "" if left is None else f", about {seconds_text(left)} left"
+            time_left = "" if not left else f", about {seconds_text(left)} left"
             step = f"step {state.global_step:,} of {state.max_steps:,}"
             print(f"{step}: {self._loss} {self._measures}{time_left}", file=sys.stderr)
 

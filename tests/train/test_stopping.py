@@ -60,6 +60,9 @@ def test_a_training_that_only_loses_says_so(world, tmp_path, measured, capsys):
     told = capsys.readouterr().err
     assert "RR@10 0.6000 (before 0.9000)" in told
     assert "No step was better by RR@10" in told
+    steps = [line for line in told.splitlines() if line.startswith("step ")]
+    waits = ["left" in line for line in steps]  # nobody knows before the first step, and after the last is nothing
+    assert waits == [False, *[True] * (len(steps) - 2), False]
 
 
 def test_a_stop_forgets_no_validation(world, tmp_path, measured, monkeypatch):
