@@ -69,6 +69,8 @@ def test_the_best_rate_is_no_end_of_what_was_tried(results, form):
     rates = [rest for _, rest in tried]
     low, high = run.LIMITS
     assert min(rates) < best[1] < max(rates) or best[1] / 3 <= low or best[1] * 3 >= high
+    near = {run.rounded(best[0] * factor, best[1]) for factor in (1 / 3, 3)}
+    assert form == INNER or {pair for pair in near if low < pair[0] < high} <= set(tried)
 
 
 def test_a_run_that_is_there_is_not_done_again(results, world):
