@@ -28,7 +28,7 @@ def adapt(
     ] = None,
     form: Annotated[str | None, typer.Option(help="The q-net: a name, or its settings as JSON.")] = None,
     learn: Annotated[
-        str | None, typer.Option(help="head: the function; all: the query encoder as well. all for inner products.")
+        str | None, typer.Option(help="head: the function; all: the query encoder too, the default but for q-nets.")
     ] = None,
     width: Annotated[int | None, typer.Option(min=1, help="Documents of so many numbers, in a new index,")] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", help="which goes here.")] = None,

@@ -401,12 +401,15 @@ def counted(made, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("learn", [None, "head"])
 @pytest.mark.parametrize(("relevance", "weigh"), [("dot", False), (None, True)])
-def test_a_function_over_words_in_cells_goes_on_from_itself(counted, made, tmp_path, relevance, weigh):
+def test_a_function_over_words_in_cells_goes_on_from_itself(counted, made, tmp_path, relevance, weigh, learn):
     before = hyperir.load(counted / "model")
-    settings = settled(before, Settings() if relevance is None else Settings.parse({"relevance": relevance}))
+    settings = settled(before, Settings(relevance=relevance, learn=learn))
+    assert settings.learn == (learn or "all"), "by default the query encoder is tuned"
     start = hyperir.load(start_of(before, settings, tmp_path))
-    assert (start.relevance_config.weigh, start.relevance_config.linear) == (weigh, "written")
+    linear = "written" if learn == "head" else True
+    assert (start.relevance_config.weigh, start.relevance_config.linear) == (weigh, linear)
     docs = before.encode_document(TEXTS, show_progress_bar=False)
     torch.testing.assert_close(start.encode_query(TEXTS)(docs), before.encode_query(TEXTS)(docs))
     assert start_of(start, settings, tmp_path / "again") == start.name
@@ -414,10 +417,15 @@ def test_a_function_over_words_in_cells_goes_on_from_itself(counted, made, tmp_p
         start_of(before, Settings.parse({"form": "shared"}), tmp_path)
 
 
-def test_words_in_cells_are_adapted_and_kept_with_their_index(counted, made):
-    found = hyperir.adapt(counted / "my.index", judged(made))
-    assert found.relevance["type"] == "hyper_words"
+@pytest.mark.parametrize("learn", [None, "head"])
+def test_words_in_cells_are_adapted_and_kept_with_their_index(counted, made, tmp_path, learn):
+    index = shutil.copytree(counted / "my.index", tmp_path / "my.index")
+    found = hyperir.adapt(index, judged(made, learn=learn))
+    assert (found.learn, found.relevance["type"]) == (learn or "all", "hyper_words")
     assert found.kept, str(found)
-    with Store.open(counted / "my.index").fitted_folder() as model:
-        learned = hyperir.load(model).relevance
-    assert learned.weigh[2].weight.any(), "tokens' weights learned"
+    before = hyperir.load(str(counted / "model")).query
+    with Store.open(index).fitted_folder() as model:
+        learned = hyperir.load(model)
+    assert learned.relevance.weigh[2].weight.any(), "tokens' weights learned"
+    pairs = zip(before.backbone.parameters(), learned.query.backbone.parameters(), strict=True)
+    assert all(torch.equal(*pair) for pair in pairs) == (learn == "head")

@@ -48,7 +48,8 @@ class Settings(Config):
         form: the q-net, a member of `QNETS`, which makes `relevance` "hyper"; None is that of the index's function, or
             "shared".
         learn: "head" learns the relevance function over the query encoder as it is; "all" the query encoder as well.
-            None is "all" where the index has the inner product and "dot" is learned, which gains most, else "head".
+            None is "all" where that gains most: where the index has the inner product and "dot" is learned, and where
+            it counts words in cells; else "head".
         width: D of narrower documents, for a new index: their vectors are cut to principal components by a map that
             learns, and "hyper" is what reads them if no `relevance` is said. None keeps the index's.
         steps: of training, for each rate.

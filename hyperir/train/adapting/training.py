@@ -55,16 +55,18 @@ class Chosen:
 def settled(start: Model, settings: Settings) -> Settings:
     """The settings with what they leave open: what is learned, by what the start has.
 
-    Where that is an inner product alone, the query encoder is tuned; what has a function of its own goes on with it.
+    The query encoder is tuned where it gains most: under an inner product alone, and over words in cells. What has a
+    function of its own goes on with it.
     """
     if settings.width is not None:
         return settings.model_copy(
             update={"relevance": settings.relevance or "hyper", "learn": settings.learn or "head"}
         )
-    relevance, goes_on = settings.relevance, start.relevance_config.model_dump()["type"] in ("hyper", "hyper_words")
-    if relevance is None and not goes_on:
+    relevance, before = settings.relevance, start.relevance_config.model_dump()["type"]
+    if relevance is None and before not in ("hyper", "hyper_words"):
         relevance = "dot" if settings.form is None else "hyper"
-    learn = settings.learn or ("all" if relevance == "dot" and not goes_on else "head")
+    tuned = before == "hyper_words" or (before != "hyper" and relevance == "dot")
+    learn = settings.learn or ("all" if tuned else "head")
     return settings.model_copy(update={"relevance": relevance, "learn": learn})
 
 
