@@ -4,8 +4,8 @@
 
 WORK may hold a part of the map: what it has goes into results.json beside this file, form by form, and the page is made
 of that, so that the folders of earlier runs need not be kept. The adaptations' tables are those of
-`benchmarks/map/adapt.py --table WORK/adapt.md`, WORK/adapt-encoder.md where query encoders learned,
-WORK/adapt-tuned.md of those alone, and WORK/adapt-words.md of words in cells.
+`benchmarks/map/adapt.py --table WORK/adapt.md`, WORK/adapt-words.md of words in cells before anything was trained, and
+WORK/adapt-default.md of the default model.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.map.forms import BASES, FORMS, INNER, UNTRAINED
 from hyperir.evaluate.holm import holm
 
 KEPT, TEMPLATE = (Path(__file__).with_name(name) for name in ("results.json", "template.md"))
-ADAPTED = ("adapt", "adapt, encoder", "adapt, tuned", "adapt, words")
+ADAPTED = ("adapt", "adapt, words", "adapt, default")
 KINDS = {"kinds": ("conditions", "paragraphs", 384), "kinds, words": ("conditions, words", "paragraphs", 1024)}
 ORDER = (  # of regimes in the picture
     "joint, pretrained",
@@ -113,12 +113,36 @@ def table(rows):
     return "\n".join(lines).strip()
 
 
-def cell(mean, gain=None, p=None):
+def across(rows):
+    """Markdown of one regime of many widths: a table a collection and test, a column a width."""
+    found = {(row["collection"], row["form"], row["width"]): row["tests"] for row in rows}
+    collections, forms, widths = (list(dict.fromkeys(key[at] for key in found)) for at in range(3))
+    tests, lines = list(rows[0]["tests"]), []
+    for name, test in itertools.product(collections, tests):
+        lines += ["", f"**{name}, {SEEN_AS.get(test, test)}**", ""]
+        lines += ["| form | " + " | ".join(map(str, widths)) + " |", "|---" * (len(widths) + 1) + "|"]
+        for form in sorted(forms, key=[*UNTRAINED, *FORMS].index):
+            own = [found.get((name, form, width)) for width in widths]
+            if any(own):
+                told = " | ".join(cell(*each[test], short=True) if each else "" for each in own)
+                lines.append(f"| {form} | {told} |")
+    return "\n".join(lines).strip()
+
+
+def cell(mean, gain=None, p=None, *, short=False):
     """A mean, and what it gains on the inner product; bold where that is significant."""
     if p is None:
         return f"{mean:.3f}"
-    text = f"{mean:.3f} ({gain:+.1f}, p {p:.3f})" if p else f"{mean:.3f} ({gain:+.1f}, p < .001)"
+    told = "" if short else f", p {p:.3f}" if p else ", p < .001"
+    text = f"{mean:.3f} ({gain:+.1f}{told})"
     return f"**{text}**" if p < 0.05 else text
+
+
+def folded(lines):
+    """An adaptation's tables, but for the first behind a line to click."""
+    at = next(place for place, line in enumerate(lines) if line.startswith("| collection | compared"))
+    head = "<details><summary>Tests, and how each was chosen</summary>"
+    return "\n".join([*lines[:at], head, "", *lines[at:], "", "</details>"])
 
 
 def kinds(cells, world, where):
@@ -198,9 +222,9 @@ def main():
     KEPT.write_text(written(kept), encoding="utf-8")
     page = TEMPLATE.read_text(encoding="utf-8")
     for regime, rows in kept["regimes"].items():
-        page = page.replace(f"<!-- {regime} -->", table(rows))
+        page = page.replace(f"<!-- {regime} -->", across(rows) if regime == "narrow" else table(rows))
     for name in (each for each in ADAPTED if each in kept):
-        page = page.replace(f"<!-- {name} -->", "\n".join(kept[name]["table"]))
+        page = page.replace(f"<!-- {name} -->", folded(kept[name]["table"]))
         pictures.bars(kept[name]["means"], options.output / "pictures" / f"map-{name.replace(', ', '-')}.png")
     for name in (*KINDS, "excluding"):
         page = page.replace(f"<!-- {name} -->", "\n".join(kept.get(name, ())))

@@ -24,8 +24,10 @@ ARMS = {  # of adaptations
     "before, control": "tab:olive",
     "inner product": "tab:red",
     "q-net": "tab:blue",
+    "q-net, rows": "tab:purple",
+    "q-net, 64-64": "tab:cyan",
     "query encoder": "tab:green",
-    "q-net, encoder": "tab:cyan",
+    "q-net, encoder": "tab:brown",
 }
 
 
@@ -101,7 +103,7 @@ def bars(means, file):
     """
     arms = list(next(iter(means.values())))
     wide = 0.8 / len(arms)
-    fig, axis = plt.subplots(figsize=(1.6 * len(means) + 1.5, 3.4), layout="constrained")
+    fig, axis = plt.subplots(figsize=(0.33 * len(arms) * len(means) + 2, 3.4), layout="constrained")
     for turn, arm in enumerate(arms):
         places = [at + (turn - (len(arms) - 1) / 2) * wide for at in range(len(means))]
         drawn = axis.bar(places, [found.get(arm, 0) for found in means.values()], wide, label=arm, color=ARMS[arm])

@@ -157,3 +157,29 @@ def test_of_several_vectors_a_document_has_the_best_score(world, form):
             alone = replace(world, docs=whole.docs[:, part])
             each.append(student.scores(alone, numbers, student.documents(alone.docs)))
     torch.testing.assert_close(found, torch.stack(each).amax(0))
+
+
+def test_a_regime_of_many_widths_is_told_across_them(results):
+    cells, rates = page.read(results.file)
+    rows = page.summaries(cells, rates)["labels"]
+    wider = [row | {"width": 2 * WIDTH} for row in rows if row["form"] == INNER]
+    told = page.across([*rows, *wider]).splitlines()
+    assert [line for line in told if line.startswith("**")] == [
+        "**made up, documents seen**",
+        "**made up, new documents**",
+    ]
+    assert f"| form | {WIDTH} | {2 * WIDTH} |" in told
+    mean, gain, p = next(row for row in rows if row["form"] == NETWORK)["tests"]["new"]
+    network = [line for line in told if line.startswith(f"| {NETWORK}")][1]
+    assert network.startswith(f"| {NETWORK} | " + "**" * (p < 0.05) + f"{mean:.3f} ({gain:+.1f})")
+    assert network.endswith("|  |"), "it was not measured at the other width"
+
+
+def test_what_follows_an_adaptations_first_table_is_folded():
+    first = ["| collection | queries |", "|---|---|", "| a | 1 |"]
+    table = [*first, "", "| collection | compared |", "|---|---|", "| a | b |"]
+    told = page.folded(table).splitlines()
+    assert told[:3] == first
+    assert told[4].startswith("<details>")
+    assert told[-1] == "</details>"
+    assert [line for line in told if line in table and line] == [line for line in table if line]
