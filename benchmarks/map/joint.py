@@ -21,7 +21,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModel
 
 import hyperir
-from benchmarks.map.forms import FORMS, INNER, scale_of
+from benchmarks.map.forms import FORMS, INNER, MAIN, scale_of
 from benchmarks.map.run import SEEDS, Results
 from benchmarks.map.world import MODEL, collection, ranks_of
 from hyperir.core.docs import Dense
@@ -128,7 +128,7 @@ def main():
     parser.add_argument("--name", help='of the regime, of so many steps and layers; "joint, START"')
     parser.add_argument("--encoder-rates", type=float, nargs="*", default=[5e-5, 2e-4])
     parser.add_argument("--head-rates", type=float, nargs="*", default=[1e-4, 1e-3])
-    parser.add_argument("--forms", nargs="*", default=["linear + 64-64", "linear + shared 256"])
+    parser.add_argument("--forms", nargs="*", default=MAIN[1:])
     options = parser.parse_args()
     world = collection(options.collections, "tldr-pages", options.work / "worlds")
     results = Results(options.work / "results.jsonl")
